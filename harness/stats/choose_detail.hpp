@@ -1,0 +1,31 @@
+// Helpers shared by the two halves of choose.hpp; not part of the interface of assay_stats.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "harness/stats/bootstrap.hpp"
+#include "harness/stats/choose.hpp"
+#include "harness/stats/clusters.hpp"
+#include "harness/stats/interval.hpp"
+
+namespace assay::stats::detail {
+
+/// Copies interval, method, reason and the degenerate flag.
+void set_interval(Estimate& estimate, const Interval& interval);
+/// The number, or nothing for NaN.
+std::optional<double> number(double value);
+/// Records seed, stream, B and dropped replicates of a bootstrap.
+void set_bootstrap(Estimate& estimate, const BootstrapResult& result, const BootstrapPlan& plan,
+                   std::vector<std::uint32_t> streams);
+/// "few clusters" below 20 clusters.
+void note_few_clusters(Estimate& estimate);
+/// The plan of the options, B raised to the smallest accepted number (with a note).
+BootstrapPlan plan_of(const Options& options, Estimate& estimate);
+/// True when groups exist and at least one holds two items.
+bool grouped(const Clusters& clusters);
+
+/// The estimate for Rule::kAuroc.
+Estimate estimate_auroc(const Sample& sample, const Options& options);
+
+}  // namespace assay::stats::detail
