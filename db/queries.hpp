@@ -1,0 +1,94 @@
+// Read-only questions to the database. Readers never block the writer and never write.
+#pragma once
+
+#include <functional>
+
+#include "db/store.hpp"
+
+namespace assay::host {
+
+struct RunSummary {
+  RunRow run;
+  std::int64_t models = 0, recipes = 0, results = 0;
+};
+
+/// One line of the result table: an aggregate with its surroundings.
+struct AggregateLine {
+  std::string recipe, recipe_hash, model, metric, value, unit, doc;
+  bool baseline = false, headline = false, no_interval = false;
+  int rule = 0, direction = 0;
+  AggregateRow row;
+};
+
+/// All per-item values of one metric in one evaluation, in task order.
+struct MetricTable {
+  std::vector<ValueRow> values;               ///< per-item values and custom ones
+  std::vector<std::size_t> columns;           ///< indices into `values` of the per-item ones
+  std::vector<double> numbers;                ///< row-major items x columns, NaN missing
+  std::vector<std::int32_t> labels;
+  std::vector<std::uint32_t> groups;          ///< numbered by first appearance; UINT32_MAX: none
+  std::vector<std::uint32_t> variants;        ///< index into variant_names (order of first appearance)
+  std::vector<std::string> variant_names;
+  std::vector<std::uint64_t> positions;
+  std::vector<std::uint8_t> result_states;    ///< enum assay_state of the item
+  std::vector<std::uint8_t> score_states;     ///< enum assay_state the metric gave (of its first value)
+  std::vector<std::uint32_t> repeats;
+  std::vector<std::uint64_t> items;           ///< numbers items: equal = same item in another repeat
+};
+
+struct ItemLine {
+  RowId result = 0;
+  std::string recipe, model, item_id, variant, group, message;
+  std::int64_t position = 0;
+  int label = -1, state = 0;
+  std::uint32_t repeat = 0;
+};
+
+struct ItemResponse {
+  std::string name, role, model, request, answer, tokens, message;
+  int kind = 0, state = 0, code = 0;
+  std::int64_t tokens_in = 0, tokens_out = 0, total_ns = 0;
+};
+
+struct ItemScore {
+  std::string metric, value, note;
+  double number = 0;
+  int state = 0;
+};
+
+class Reader {
+ public:
+  /// kNotFound without a file, kData when it is not an assay database or its schema is newer.
+  static Result<std::unique_ptr<Reader>> open(const std::filesystem::path& file);
+  ~Reader();
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  Result<std::vector<RunSummary>> runs();
+  /// By id, unique uuid prefix, label, `latest`, `latest~N`. Ambiguous names are refused with the candidates.
+  Result<RunSummary> find_run(const std::string& name);
+  Result<std::vector<EvaluationRow>> evaluations(RowId run);
+  Result<std::vector<RecipeRow>> recipes(RowId run);
+  Result<std::vector<ModelRow>> models(RowId run);
+  Result<std::vector<MetricRow>> metrics(RowId recipe);
+  Result<std::vector<PluginRow>> plugins(RowId run);
+  Result<std::vector<WarningRow>> warnings(RowId run);
+  Result<std::vector<AggregateLine>> aggregates(RowId run);
+  Result<MetricTable> metric_table(RowId evaluation, RowId metric);
+  /// Items of a run in task order, filtered by state name (empty: all).
+  Result<std::vector<ItemLine>> items(RowId run, const std::string& state, const std::string& task,
+                                      std::int64_t limit);
+  Result<std::vector<ItemLine>> find_item(RowId run, const std::string& item_id);
+  Result<std::vector<ItemResponse>> responses(RowId result);
+  Result<std::vector<ItemScore>> scores(RowId result);
+  /// integrity_check and foreign_key_check: sentences of what is wrong, empty when sound.
+  Result<std::vector<std::string>> integrity();
+  Result<int> schema_version();
+
+ private:
+  Reader();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace assay::host

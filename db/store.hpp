@@ -1,0 +1,210 @@
+// The project's memory: one SQLite file. One writer connection on one thread does all writes; readers open
+// the file read-only and always work.
+//
+// Data path: begin_run -> add_model / add_recipe / add_metric / begin_evaluation -> submit(batch)... ->
+// add_aggregates -> end_run. submit() hands a batch to the writer thread and returns; a batch is committed at
+// the latest kCommitPeriodMs after it was handed over. The first failure of the writer (disk full, read-only,
+// lock) is kept and returned by every later call; rows committed before it are safe.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "assay/sdk/result.hpp"
+#include "harness/base/hash.hpp"
+
+namespace assay::host {
+
+using RowId = std::int64_t;
+
+struct RunRow {
+  RowId id = 0;
+  std::string uuid;          ///< 32 hex digits; what users name a run by (unique prefix)
+  std::string label;         ///< user's name, or empty
+  std::string suite_name, suite_path, suite_sha256, suite_text;
+  std::string command_line;  ///< redacted
+  std::string plan_json;     ///< the resolved plan
+  std::string versions_json; ///< assay, compiler, libraries
+  std::string machine_json;  ///< CPU, memory, OS
+  std::uint64_t seed = 0;
+  std::int64_t repeats = 1;
+  std::string started, ended;  ///< RFC 3339 UTC; `ended` empty while running
+  std::string status;          ///< running, complete, incomplete, interrupted, failed
+  double wall_seconds = 0;     ///< summed over segments
+};
+
+struct PluginRow {
+  std::string id, version, kind, library_path, library_sha256, build_info;
+};
+
+struct ModelRow {
+  RowId id = 0;
+  std::string fingerprint;   ///< 64 hex digits
+  std::string name;          ///< short name shown in tables
+  std::string expression;    ///< canonical model expression
+  std::string plugin_id;
+  std::uint64_t capabilities = 0;
+  std::string identity_json; ///< the parts of the fingerprint
+};
+
+struct RecipeRow {
+  RowId id = 0;
+  std::string hash;          ///< 64 hex digits; its first 8 are the recipe version shown in tables
+  std::string name;          ///< the task's name in the suite
+  std::string task_id;       ///< plugin id
+  std::string parts_json;    ///< everything the hash covers
+  std::string data_hash;     ///< over the data files of the task, 64 hex digits
+  std::string selection_json;
+};
+
+struct MetricRow {
+  RowId id = 0;
+  RowId recipe = 0;
+  std::string name;          ///< metric with its variant, as shown: "mia.mink(k=0.2)"
+  std::string plugin_id, plugin_version, library_sha256, params_json;
+  bool baseline = false;
+  bool pool_variants = false;
+};
+
+struct ValueRow {
+  RowId id = 0;
+  RowId metric = 0;
+  std::string name, doc, unit, denominator, note;
+  int rule = 0, direction = 0;  ///< enum assay_rule, assay_direction
+  bool headline = false, no_interval = false;
+  double min = 0, max = 0;      ///< NaN: unbounded (stored as NULL)
+};
+
+struct EvaluationRow {
+  RowId id = 0;
+  RowId run = 0, recipe = 0, model = 0;
+  std::int64_t planned_items = -1;  ///< -1: unknown
+  std::string status;               ///< running, complete, incomplete, unsupported
+  std::string reason;               ///< why it is unsupported or incomplete
+  std::string prompt_hash;          ///< over all rendered requests in order; empty until complete
+};
+
+/// One response. Views stay valid until the batch has been committed (see Batch::keep).
+struct ResponseRow {
+  Digest key{};                 ///< content address
+  RowId model = 0;
+  int kind = 0;                 ///< enum assay_request_kind
+  std::string_view request;     ///< canonical request as JSON text
+  std::string_view answer;      ///< choices, values and series as JSON text; empty when failed
+  std::string_view tokens;      ///< token statistics (blob.hpp), may be empty
+  int state = 0;                ///< enum assay_state
+  int code = 0;                 ///< enum assay_code
+  std::string_view message;     ///< when the code is not OK
+  std::int64_t tokens_in = 0, tokens_out = 0;
+  std::int64_t total_ns = 0;
+  std::int64_t attempts = 1;
+  std::string_view provider_id;
+};
+
+/// A response's place in a result: its name and role, and which response (a row of this batch, or one that
+/// is stored already).
+struct ResponseLink {
+  std::string_view name, role;
+  std::int64_t response_in_batch = -1;  ///< index into Batch::responses, or -1
+  RowId response_id = 0;                ///< when response_in_batch is -1
+};
+
+struct ScoreRow {
+  RowId value = 0;              ///< ValueRow::id
+  double number = 0;            ///< NaN: missing (stored as NULL)
+  int state = 0;                ///< enum assay_state; OK with a missing number is a non-finite value
+  std::string_view note;
+};
+
+/// One finished item of one evaluation.
+struct ResultRow {
+  RowId evaluation = 0;
+  std::int64_t position = 0;    ///< index in the task's order
+  std::string_view item_id, variant, group;
+  int label = -1;
+  std::uint32_t repeat = 0;
+  int state = 0;                ///< enum assay_state
+  std::string_view message;     ///< why it is not ok
+  std::uint64_t content = 0;    ///< first 8 bytes of the item's content hash
+  std::uint32_t link_begin = 0, link_end = 0;    ///< into Batch::links
+  std::uint32_t score_begin = 0, score_end = 0;  ///< into Batch::scores
+};
+
+/// What is committed together. `keep` owns the memory behind all views.
+struct Batch {
+  std::vector<ResultRow> results;
+  std::vector<ResponseRow> responses;
+  std::vector<ResponseLink> links;
+  std::vector<ScoreRow> scores;
+  std::vector<std::shared_ptr<const void>> keep;
+};
+
+/// One aggregated number, or the reason why there is none.
+struct AggregateRow {
+  RowId evaluation = 0, value = 0;
+  std::string variant;          ///< empty: the only one, or all pooled
+  std::string statistic;        ///< "mean", "auroc", "pr_auc", "tpr@fpr=0.05", or the custom value's name
+  double estimate = 0, se = 0, lo = 0, hi = 0;  ///< NaN: undefined
+  std::string method;           ///< interval method
+  std::string undefined_reason, notes;
+  std::int64_t n_total = 0, n_scored = 0, n_non_finite = 0, n_missing = 0, clusters = 0;
+  std::int64_t n_positive = -1, n_negative = -1;
+  std::int64_t states[8] = {};  ///< counts by enum assay_state
+  double worst = 0, best = 0;   ///< bounds when more than 1 % is missing; NaN otherwise
+  std::uint64_t seed = 0;
+  std::int64_t replicates = 0;
+};
+
+struct WarningRow {
+  std::string code, text;       ///< stable code, sentence
+  RowId evaluation = 0;         ///< 0: the run as a whole
+};
+
+struct StoreOptions {
+  bool durable = false;         ///< synchronous=FULL
+  std::int64_t lock_wait_ms = 30'000;
+};
+
+/// The writer. Thread rule: calls from one thread at a time; the SQLite work happens on the writer's thread.
+class Store {
+ public:
+  /// Creates or opens and migrates. kData: not SQLite, a foreign application id, a newer schema;
+  /// kUnavailable: locked (naming the holder); kResourceExhausted: read-only, disk full.
+  static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file, const StoreOptions& options = {});
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  Result<RowId> begin_run(const RunRow& run);
+  Result<void> add_plugins(RowId run, std::span<const PluginRow> plugins);
+  Result<RowId> add_model(const ModelRow& model);                        ///< by fingerprint: inserted once
+  Result<RowId> add_recipe(RowId run, const RecipeRow& recipe);
+  Result<RowId> add_metric(const MetricRow& metric, std::span<ValueRow> values);  ///< fills the values' ids
+  Result<RowId> begin_evaluation(const EvaluationRow& evaluation);
+
+  /// Hands rows to the writer thread; blocks while too many batches wait. Returns an earlier failure.
+  Result<void> submit(std::shared_ptr<const Batch> batch);
+  /// Waits until everything submitted is committed.
+  Result<void> flush();
+  [[nodiscard]] std::int64_t committed_results() const;
+
+  Result<void> end_evaluation(const EvaluationRow& evaluation);          ///< status, reason, prompt hash
+  Result<void> put_aggregates(RowId evaluation, std::span<const AggregateRow> rows);  ///< replaces the old ones
+  Result<void> add_warnings(RowId run, std::span<const WarningRow> warnings);
+  Result<void> end_run(RowId run, const std::string& status, double segment_seconds);
+
+ private:
+  Store();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+struct ScoreSeries;   // per-item values of one evaluation and metric, see queries.hpp
+
+}  // namespace assay::host
