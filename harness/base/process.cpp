@@ -43,7 +43,7 @@ bool drain(Pipe& pipe, std::string& text, std::size_t keep_max, bool keep_tail) 
   if (got < 0) return errno == EINTR || errno == EAGAIN;
   if (got == 0) return false;
   text.append(buffer, static_cast<std::size_t>(got));
-  if (text.size() > keep_max) keep_tail ? text.erase(0, text.size() - keep_max) : text.resize(keep_max);
+  if (text.size() > keep_max) text.erase(keep_tail ? 0 : keep_max, text.size() - keep_max);
   return true;
 }
 
