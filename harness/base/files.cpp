@@ -36,7 +36,8 @@ Result<std::string> read_file(const fs::path& path, std::size_t bytes_max) {
   while (in.read(buffer, sizeof buffer) || in.gcount() > 0) {
     bytes.append(buffer, static_cast<std::size_t>(in.gcount()));
     if (bytes.size() > bytes_max) {
-      return Error{Code::kData, "'" + path.string() + "' is larger than " + std::to_string(bytes_max) + " bytes", {}};
+      return Error{
+          Code::kData, "'" + path.string() + "' is larger than " + std::to_string(bytes_max) + " bytes", {}};
     }
   }
   if (in.bad()) return Error{Code::kData, "reading '" + path.string() + "' failed", {}};
@@ -50,7 +51,8 @@ Result<void> write_file(const fs::path& path, std::string_view bytes) {
   const auto give_up = [&](const char* what) {
     const std::string reason = std::strerror(errno);
     ::unlink(temporary.c_str());
-    return Error{Code::kResourceExhausted, std::string(what) + " '" + path.string() + "' failed: " + reason, {}};
+    return Error{
+        Code::kResourceExhausted, std::string(what) + " '" + path.string() + "' failed: " + reason, {}};
   };
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) return give_up("creating");
@@ -67,8 +69,12 @@ Result<void> write_file(const fs::path& path, std::string_view bytes) {
   return {};
 }
 
-fs::path cache_home() { return xdg("XDG_CACHE_HOME", ".cache"); }
-fs::path data_home() { return xdg("XDG_DATA_HOME", ".local/share"); }
+fs::path cache_home() {
+  return xdg("XDG_CACHE_HOME", ".cache");
+}
+fs::path data_home() {
+  return xdg("XDG_DATA_HOME", ".local/share");
+}
 
 fs::path executable_folder() {
   std::error_code failure;

@@ -26,11 +26,14 @@ struct Sha256::Context {
   EVP_MD_CTX* handle = EVP_MD_CTX_new();
   ~Context() { EVP_MD_CTX_free(handle); }
   void start() {
-    if (handle == nullptr || EVP_DigestInit_ex2(handle, sha256_algorithm(), nullptr) != 1) throw std::bad_alloc();
+    if (handle == nullptr || EVP_DigestInit_ex2(handle, sha256_algorithm(), nullptr) != 1)
+      throw std::bad_alloc();
   }
 };
 
-Sha256::Sha256() : context_(std::make_unique<Context>()) { context_->start(); }
+Sha256::Sha256() : context_(std::make_unique<Context>()) {
+  context_->start();
+}
 Sha256::~Sha256() = default;
 
 Sha256& Sha256::bytes(std::string_view data) {
@@ -79,7 +82,9 @@ std::string hex(const Digest& digest) {
   return text;
 }
 
-std::string sha256_hex(std::string_view data) { return hex(sha256(data)); }
+std::string sha256_hex(std::string_view data) {
+  return hex(sha256(data));
+}
 
 Result<std::string> sha256_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);

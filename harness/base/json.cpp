@@ -41,7 +41,9 @@ void write(const Json& value, std::string& out) {
       out += std::isfinite(number) ? number_text(number) : "null";
       return;
     }
-    default: out += value.dump(-1, ' ', false, Json::error_handler_t::replace); return;
+    default:
+      out += value.dump(-1, ' ', false, Json::error_handler_t::replace);
+      return;
   }
 }
 

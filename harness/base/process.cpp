@@ -91,7 +91,8 @@ Result<ChildResult> run_child(const std::filesystem::path& program, const std::v
     }
     pollfd fds[2] = {{out_open ? out.read_end : -1, POLLIN, 0}, {err_open ? err.read_end : -1, POLLIN, 0}};
     if (::poll(fds, 2, static_cast<int>(left)) < 0 && errno != EINTR) break;
-    if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) out_open = drain(out, result.out, out_bytes_max, false);
+    if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+      out_open = drain(out, result.out, out_bytes_max, false);
     if ((fds[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) err_open = drain(err, result.err, 4096, true);
   }
   if (result.timed_out) ::kill(-child, SIGKILL);

@@ -32,10 +32,14 @@ std::size_t utf8_sequence(std::string_view text) {
   if (lead < 0x80) return 1;
   std::size_t length = 0;
   std::uint32_t value = 0;
-  if (lead >= 0xC2 && lead <= 0xDF) length = 2, value = lead & 0x1FU;
-  else if ((lead & 0xF0U) == 0xE0) length = 3, value = lead & 0x0FU;
-  else if (lead >= 0xF0 && lead <= 0xF4) length = 4, value = lead & 0x07U;
-  else return 0;
+  if (lead >= 0xC2 && lead <= 0xDF)
+    length = 2, value = lead & 0x1FU;
+  else if ((lead & 0xF0U) == 0xE0)
+    length = 3, value = lead & 0x0FU;
+  else if (lead >= 0xF0 && lead <= 0xF4)
+    length = 4, value = lead & 0x07U;
+  else
+    return 0;
   if (text.size() < length) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0U) != 0x80) return 0;
@@ -163,8 +167,9 @@ std::string utc_now() {
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900, parts.tm_mon + 1,
-                parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, static_cast<int>(millis % 1000));
+  std::snprintf(buffer, sizeof buffer, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
+                parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                static_cast<int>(millis % 1000));
   return buffer;
 }
 

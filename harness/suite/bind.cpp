@@ -9,7 +9,9 @@
 namespace assay::host {
 namespace {
 
-std::string prefix(const std::string& where) { return where.empty() ? std::string() : where + ": "; }
+std::string prefix(const std::string& where) {
+  return where.empty() ? std::string() : where + ": ";
+}
 
 // A slot's argument as a list of expressions: one expression, a bare word, or a list of them.
 Result<std::vector<Expression>> expressions_of(const Argument& argument, const std::string& key) {
@@ -25,8 +27,9 @@ Result<std::vector<Expression>> expressions_of(const Argument& argument, const s
       list.push_back(*std::move(parsed));
       return {};
     }
-    return Error{Code::kInvalidArgument,
-                 prefix(one.where) + "slot '" + key + "' is " + to_text(one) + "; expected a model expression", key};
+    return Error{
+        Code::kInvalidArgument,
+        prefix(one.where) + "slot '" + key + "' is " + to_text(one) + "; expected a model expression", key};
   };
   if (const auto* items = std::get_if<Argument::List>(&argument.value)) {
     for (const Argument& item : *items) {
@@ -59,11 +62,12 @@ Result<void> bind_slot(const BindContext& context, const SlotSpec& slot, const A
   }
   if (models.size() < slot.min_count || (slot.max_count != 0 && models.size() > slot.max_count)) {
     const std::string wanted = slot.min_count == slot.max_count ? std::to_string(slot.min_count)
-                               : slot.max_count == 0 ? "at least " + std::to_string(slot.min_count)
-                                                     : std::to_string(slot.min_count) + " to " + std::to_string(slot.max_count);
+                               : slot.max_count == 0
+                                   ? "at least " + std::to_string(slot.min_count)
+                                   : std::to_string(slot.min_count) + " to " + std::to_string(slot.max_count);
     return Error{Code::kInvalidArgument,
-                 prefix(where) + "slot '" + slot.key + "' of '" + out.spec().id + "' wants " + wanted + " model(s), " +
-                     std::to_string(models.size()) + " given: " + slot.doc,
+                 prefix(where) + "slot '" + slot.key + "' of '" + out.spec().id + "' wants " + wanted +
+                     " model(s), " + std::to_string(models.size()) + " given: " + slot.doc,
                  slot.key};
   }
   out.slots.emplace_back(slot.key, std::move(models));
@@ -77,7 +81,9 @@ const Argument* find(const Arguments& arguments, const std::string& key) {
   return nullptr;
 }
 
-std::string major(const std::string& version) { return version.substr(0, version.find('.')); }
+std::string major(const std::string& version) {
+  return version.substr(0, version.find('.'));
+}
 
 }  // namespace
 
@@ -100,17 +106,21 @@ std::string Binding::display() const {
   std::vector<std::string> shown;
   for (const ParamValue& value : params) {
     if (!value.is_set) continue;
-    if (value.key == "variant") name += "@" + (value.text.empty() ? value.shown : value.text);
-    else if (value.given && (value.flags & ASSAY_PARAM_SECRET) == 0) shown.push_back(value.key + "=" + value.shown);
+    if (value.key == "variant")
+      name += "@" + (value.text.empty() ? value.shown : value.text);
+    else if (value.given && (value.flags & ASSAY_PARAM_SECRET) == 0)
+      shown.push_back(value.key + "=" + value.shown);
   }
   return shown.empty() ? name : name + "(" + join(shown, ",") + ")";
 }
 
-Result<Binding> bind(const BindContext& context, int kind, const std::string& name, const Arguments& arguments,
-                     const std::string& where, int depth) {
+Result<Binding> bind_plugin(const BindContext& context, int kind, const std::string& name,
+                            const Arguments& arguments, const std::string& where, int depth) {
   if (depth > limits::kModelDepthMax) {
-    return Error{Code::kInvalidArgument,
-                 prefix(where) + "models are nested deeper than " + std::to_string(limits::kModelDepthMax) + " levels", {}};
+    return Error{
+        Code::kInvalidArgument,
+        prefix(where) + "models are nested deeper than " + std::to_string(limits::kModelDepthMax) + " levels",
+        {}};
   }
   Result<const PluginEntry*> found = context.registry->find(kind, name);
   if (!found) return std::move(found).error().within(where.empty() ? kind_name(kind) : where);
@@ -125,8 +135,8 @@ Result<Binding> bind(const BindContext& context, int kind, const std::string& na
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       const std::string place = value.where.empty() ? where : value.where;
       return Error{Code::kInvalidArgument,
-                   prefix(place) + "'" + spec.id + "' has no parameter '" + key + "'" + did_you_mean(key, known) +
-                       " (`assay plugin help " + spec.id + "` lists them)",
+                   prefix(place) + "'" + spec.id + "' has no parameter '" + key + "'" +
+                       did_you_mean(key, known) + " (`assay plugin help " + spec.id + "` lists them)",
                    key};
     }
   }
@@ -152,7 +162,7 @@ Result<Binding> bind(const BindContext& context, int kind, const std::string& na
 }
 
 Result<Binding> bind_model(const BindContext& context, const Expression& expression, int depth) {
-  return bind(context, ASSAY_MODEL, expression.name, expression.arguments, {}, depth);
+  return bind_plugin(context, ASSAY_MODEL, expression.name, expression.arguments, {}, depth);
 }
 
 }  // namespace assay::host

@@ -23,11 +23,11 @@ class Parser {
 
  private:
   Error fail(const std::string& expected) const {
-    const std::string found =
-        at_ < text_.size() ? "'" + printable(text_.substr(at_, 12)) + "'" : std::string("the end of the text");
+    const std::string found = at_ < text_.size() ? "'" + printable(text_.substr(at_, 12)) + "'"
+                                                 : std::string("the end of the text");
     return {Code::kInvalidArgument,
-            "model expression '" + printable(text_) + "', column " + std::to_string(at_ + 1) + ": expected " + expected +
-                ", found " + found,
+            "model expression '" + printable(text_) + "', column " + std::to_string(at_ + 1) + ": expected " +
+                expected + ", found " + found,
             {}};
   }
   void skip() {
@@ -40,8 +40,8 @@ class Parser {
     return true;
   }
   static bool word_char(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-           c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
   }
   std::string word() {
     skip();
@@ -140,10 +140,14 @@ class Parser {
       if (c == '\\' && quote == '"') {
         if (++at_ >= text_.size()) break;
         const char escaped = text_[at_];
-        if (escaped == 'n') c = '\n';
-        else if (escaped == 't') c = '\t';
-        else if (escaped == '"' || escaped == '\\') c = escaped;
-        else return fail("one of \\n \\t \\\" \\\\ after a backslash");
+        if (escaped == 'n')
+          c = '\n';
+        else if (escaped == 't')
+          c = '\t';
+        else if (escaped == '"' || escaped == '\\')
+          c = escaped;
+        else
+          return fail("one of \\n \\t \\\" \\\\ after a backslash");
       }
       text += c;
     }
@@ -159,31 +163,43 @@ class Parser {
 std::string quote(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
-    if (c == '\n') out += "\\n";
-    else if (c == '\t') out += "\\t";
-    else if (c == '"' || c == '\\') out += '\\', out += c;
-    else out += c;
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (c == '"' || c == '\\')
+      out += '\\', out += c;
+    else
+      out += c;
   }
   return out + '"';
 }
 
 }  // namespace
 
-Result<Expression> parse_expression(std::string_view text) { return Parser(text).whole(); }
+Result<Expression> parse_expression(std::string_view text) {
+  return Parser(text).whole();
+}
 
 std::string to_text(const Argument& argument) {
   switch (argument.value.index()) {
-    case 1: return std::get<bool>(argument.value) ? "true" : "false";
-    case 2: return std::to_string(std::get<std::int64_t>(argument.value));
-    case 3: return number_text(std::get<double>(argument.value));
-    case 4: return quote(std::get<std::string>(argument.value));
+    case 1:
+      return std::get<bool>(argument.value) ? "true" : "false";
+    case 2:
+      return std::to_string(std::get<std::int64_t>(argument.value));
+    case 3:
+      return number_text(std::get<double>(argument.value));
+    case 4:
+      return quote(std::get<std::string>(argument.value));
     case 5: {
       std::vector<std::string> parts;
       for (const Argument& item : std::get<Argument::List>(argument.value)) parts.push_back(to_text(item));
       return "[" + join(parts, ", ") + "]";
     }
-    case 6: return to_text(*std::get<std::shared_ptr<Expression>>(argument.value));
-    default: return "null";
+    case 6:
+      return to_text(*std::get<std::shared_ptr<Expression>>(argument.value));
+    default:
+      return "null";
   }
 }
 

@@ -1,8 +1,8 @@
 // Model expressions: `ensemble(of=[ngram(order=2), ngram(order=5)], weights="equal")`.
 //
 // Grammar: NAME [ "(" [ KEY "=" VALUE { "," KEY "=" VALUE } ] ")" ]; VALUE is a number, "text" or 'text'
-// (with \" \\ \n \t escapes in double quotes), true, false, a list in brackets, or another expression. A bare word
-// is an expression without arguments where a model is wanted, and a text elsewhere.
+// (with \" \\ \n \t escapes in double quotes), true, false, a list in brackets, or another expression. A bare
+// word is an expression without arguments where a model is wanted, and a text elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ struct Expression;
 /// An argument as written, before the schema gives it a type. Suites use the same form for their parameters.
 struct Argument {
   using List = std::vector<Argument>;
-  std::variant<std::monostate, bool, std::int64_t, double, std::string, List, std::shared_ptr<Expression>> value;
+  std::variant<std::monostate, bool, std::int64_t, double, std::string, List, std::shared_ptr<Expression>>
+      value;
   std::string where;  ///< "suite.toml:12:9" or "column 14", for messages
 
   [[nodiscard]] bool is_text() const { return value.index() == 4; }

@@ -21,7 +21,8 @@ std::pair<std::string, std::string> split_name(const std::string& text) {
 Result<PlannedModel> plan_model(const BindContext& context, const std::string& name, const std::string& text,
                                 const std::string& where) {
   Result<Expression> expression = parse_expression(text);
-  if (!expression) return where.empty() ? std::move(expression).error() : std::move(expression).error().within(where);
+  if (!expression)
+    return where.empty() ? std::move(expression).error() : std::move(expression).error().within(where);
   Result<Binding> binding = bind_model(context, *expression);
   if (!binding) return where.empty() ? std::move(binding).error() : std::move(binding).error().within(where);
   PlannedModel model;
@@ -55,7 +56,8 @@ Result<void> plan_models(const BindContext& context, const PlanOptions& options,
     for (std::size_t j = 0; j < i; ++j) {
       if (plan.models[i].name == plan.models[j].name) {
         return Error{Code::kInvalidArgument,
-                     "two models are called '" + plan.models[i].name + "'; name them with --model NAME=EXPR", {}};
+                     "two models are called '" + plan.models[i].name + "'; name them with --model NAME=EXPR",
+                     {}};
       }
     }
   }
@@ -65,14 +67,16 @@ Result<void> plan_models(const BindContext& context, const PlanOptions& options,
 Result<void> plan_metrics(const BindContext& context, const std::vector<SuiteMetric>& given, bool baseline,
                           PlannedTask& task) {
   for (const SuiteMetric& metric : given) {
-    Result<Binding> binding = bind(context, ASSAY_METRIC, metric.id, metric.params, metric.where);
+    Result<Binding> binding = bind_plugin(context, ASSAY_METRIC, metric.id, metric.params, metric.where);
     if (!binding) return std::move(binding).error();
     PlannedMetric planned{*std::move(binding), {}, baseline};
     planned.name = planned.binding.display();
     for (const PlannedMetric& other : task.metrics) {
       if (other.name == planned.name) {
-        return Error{Code::kInvalidArgument,
-                     metric.where + ": metric '" + planned.name + "' is named twice in task '" + task.name + "'", {}};
+        return Error{
+            Code::kInvalidArgument,
+            metric.where + ": metric '" + planned.name + "' is named twice in task '" + task.name + "'",
+            {}};
       }
     }
     task.metrics.push_back(std::move(planned));
@@ -81,14 +85,16 @@ Result<void> plan_metrics(const BindContext& context, const std::vector<SuiteMet
 }
 
 // Role models may be named as models of the suite or written as expressions.
-Result<void> plan_roles(const BindContext& context, const SuiteTask& given, const Suite& suite, PlannedTask& task) {
+Result<void> plan_roles(const BindContext& context, const SuiteTask& given, const Suite& suite,
+                        PlannedTask& task) {
   for (const auto& [role, text] : given.roles) {
     const SuiteModel* named = nullptr;
     for (const SuiteModel& model : suite.models) {
       if (model.name == text) named = &model;
     }
-    Result<PlannedModel> model = named != nullptr ? plan_model(context, named->name, named->expression, named->where)
-                                                  : plan_model(context, {}, text, given.where);
+    Result<PlannedModel> model = named != nullptr
+                                     ? plan_model(context, named->name, named->expression, named->where)
+                                     : plan_model(context, {}, text, given.where);
     if (!model) return std::move(model).error();
     task.roles.emplace_back(role, *std::move(model));
   }
@@ -135,7 +141,8 @@ PlannedEvaluation plan_evaluation(const Plan& plan, std::size_t t, std::size_t m
     std::string reason;
     if (missing != 0) {
       reason = "model '" + plan.models[m].name + "' does not offer " + capability_names(missing);
-    } else if (metric.binding.spec().has(ASSAY_FLAG_NEEDS_REFERENCE) && task.role("retain_reference") == nullptr) {
+    } else if (metric.binding.spec().has(ASSAY_FLAG_NEEDS_REFERENCE) &&
+               task.role("retain_reference") == nullptr) {
       reason = "missing_reference: bind the role retain_reference of task '" + task.name + "'";
     }
     out.supported.push_back(reason.empty());
@@ -176,7 +183,9 @@ Json Selection::to_json() const {
 }
 
 Result<Selection> parse_limit(const std::string& text) {
-  const Error wrong{Code::kInvalidArgument, "--limit " + text + ": expected a count (100), positions (10-20) or a share (5%)", {}};
+  const Error wrong{Code::kInvalidArgument,
+                    "--limit " + text + ": expected a count (100), positions (10-20) or a share (5%)",
+                    {}};
   Selection out;
   if (!text.empty() && text.back() == '%') {
     const auto share = parse_double(std::string_view(text).substr(0, text.size() - 1));
@@ -199,7 +208,8 @@ Result<Selection> parse_limit(const std::string& text) {
   return out;
 }
 
-std::uint64_t missing_capabilities(const PlannedTask& task, const PlannedMetric& metric, std::uint64_t offered) {
+std::uint64_t missing_capabilities(const PlannedTask& task, const PlannedMetric& metric,
+                                   std::uint64_t offered) {
   if (metric.baseline && metric.binding.spec().requires_caps == 0) return 0;
   return (task.binding.spec().requires_caps | metric.binding.spec().requires_caps) & ~offered;
 }
@@ -212,13 +222,15 @@ Result<Plan> make_plan(Suite suite, const BindContext& context, const PlanOption
   plan.repeats = options.repeats.value_or(plan.suite.repeats);
   if (Result<void> ok = plan_models(context, options, plan); !ok) return std::move(ok).error();
   for (const SuiteTask& given : plan.suite.tasks) {
-    Result<Binding> binding = bind(context, ASSAY_TASK, given.plugin, given.params, given.where);
+    Result<Binding> binding = bind_plugin(context, ASSAY_TASK, given.plugin, given.params, given.where);
     if (!binding) return std::move(binding).error();
     PlannedTask task;
     task.name = given.name;
     task.binding = *std::move(binding);
-    if (Result<void> ok = plan_metrics(context, given.metrics, false, task); !ok) return std::move(ok).error();
-    if (Result<void> ok = plan_metrics(context, given.baselines, true, task); !ok) return std::move(ok).error();
+    if (Result<void> ok = plan_metrics(context, given.metrics, false, task); !ok)
+      return std::move(ok).error();
+    if (Result<void> ok = plan_metrics(context, given.baselines, true, task); !ok)
+      return std::move(ok).error();
     if (Result<void> ok = plan_roles(context, given, plan.suite, task); !ok) return std::move(ok).error();
     finish_recipe(plan, task);
     plan.tasks.push_back(std::move(task));
@@ -235,8 +247,8 @@ Result<Plan> make_plan(Suite suite, const BindContext& context, const PlanOption
       for (const SuiteModel& model : plan.suite.models) names.push_back(model.name);
       if (std::find(names.begin(), names.end(), name) == names.end()) {
         return Error{Code::kInvalidArgument,
-                     plan.suite.tasks[t].where + ": task '" + plan.tasks[t].name + "' names the model '" + name +
-                         "', which the suite does not define" + did_you_mean(name, names),
+                     plan.suite.tasks[t].where + ": task '" + plan.tasks[t].name + "' names the model '" +
+                         name + "', which the suite does not define" + did_you_mean(name, names),
                      {}};
       }
     }
@@ -246,10 +258,11 @@ Result<Plan> make_plan(Suite suite, const BindContext& context, const PlanOption
 }
 
 Json Plan::to_json() const {
-  Json tree = {{"suite", suite.name}, {"suite_sha256", suite.sha256}, {"seed", seed}, {"repeats", repeats},
-               {"selection", selection.to_json()}, {"overrides", suite.overrides}};
+  Json tree = {{"suite", suite.name}, {"suite_sha256", suite.sha256},     {"seed", seed},
+               {"repeats", repeats},  {"selection", selection.to_json()}, {"overrides", suite.overrides}};
   for (const PlannedModel& model : models) {
-    tree["models"].push_back({{"name", model.name}, {"expression", model.binding.expression},
+    tree["models"].push_back({{"name", model.name},
+                              {"expression", model.binding.expression},
                               {"provides", capability_names(model.binding.spec().provides)}});
   }
   for (const PlannedTask& task : tasks) {

@@ -39,11 +39,11 @@ struct PlannedModel {
 struct PlannedTask {
   std::string name;
   Binding binding;
-  std::vector<PlannedMetric> metrics;                         ///< metrics, then baselines
-  std::vector<std::pair<std::string, PlannedModel>> roles;    ///< role -> model (not target)
-  std::string recipe_hash;                                    ///< 64 hex digits
-  std::string parts;                                          ///< canonical JSON of what the hash covers
-  std::string data_hash;                                      ///< over the task's data files
+  std::vector<PlannedMetric> metrics;                       ///< metrics, then baselines
+  std::vector<std::pair<std::string, PlannedModel>> roles;  ///< role -> model (not target)
+  std::string recipe_hash;                                  ///< 64 hex digits
+  std::string parts;                                        ///< canonical JSON of what the hash covers
+  std::string data_hash;                                    ///< over the task's data files
   [[nodiscard]] const PlannedModel* role(const std::string& key) const {
     for (const auto& [name_of, model] : roles) {
       if (name_of == key) return &model;
@@ -77,13 +77,14 @@ struct PlanOptions {
   Selection selection;
   std::optional<std::uint64_t> seed;
   std::optional<std::int64_t> repeats;
-  bool strict = false;              ///< anything unsupported is an error
+  bool strict = false;  ///< anything unsupported is an error
 };
 
 /// kInvalidArgument, kNotFound (data: what to run), kData. Nothing is loaded.
 Result<Plan> make_plan(Suite suite, const BindContext& context, const PlanOptions& options);
 
 /// The capability bits `evaluation` lacks for metric `m` given what the model really offers.
-std::uint64_t missing_capabilities(const PlannedTask& task, const PlannedMetric& metric, std::uint64_t offered);
+std::uint64_t missing_capabilities(const PlannedTask& task, const PlannedMetric& metric,
+                                   std::uint64_t offered);
 
 }  // namespace assay::host

@@ -39,7 +39,8 @@ class SuiteReader {
   }
 
  private:
-  Result<void> known(const toml::table& table, const std::vector<std::string>& keys, const std::string& what) const {
+  Result<void> known(const toml::table& table, const std::vector<std::string>& keys,
+                     const std::string& what) const {
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       if (std::find(keys.begin(), keys.end(), name) == keys.end()) {
@@ -52,7 +53,8 @@ class SuiteReader {
     return {};
   }
 
-  Result<void> text(const toml::table& table, const char* key, std::string& out, bool required = false) const {
+  Result<void> text(const toml::table& table, const char* key, std::string& out,
+                    bool required = false) const {
     const toml::node* node = table.get(key);
     if (node == nullptr) {
       if (required) return fail(table, std::string("the key '") + key + "' is missing");
@@ -73,11 +75,13 @@ class SuiteReader {
     return {};
   }
 
-  Result<void> each(toml::table& root, const char* key, Result<void> (SuiteReader::*reader)(const toml::table&)) {
+  Result<void> each(toml::table& root, const char* key,
+                    Result<void> (SuiteReader::*reader)(const toml::table&)) {
     toml::node* node = root.get(key);
     if (node == nullptr) return {};
     toml::array* list = node->as_array();
-    if (list == nullptr) return fail(*node, std::string("write [[") + key + "]]: a list of tables is expected");
+    if (list == nullptr)
+      return fail(*node, std::string("write [[") + key + "]]: a list of tables is expected");
     for (toml::node& element : *list) {
       const toml::table* table = element.as_table();
       if (table == nullptr) return fail(element, std::string("each ") + key + " must be a table");
@@ -87,7 +91,8 @@ class SuiteReader {
   }
 
   Result<void> read_head(const toml::table& table) {
-    if (Result<void> ok = known(table, {"name", "title", "description", "seed", "repeats"}, "[suite]"); !ok) return ok;
+    if (Result<void> ok = known(table, {"name", "title", "description", "seed", "repeats"}, "[suite]"); !ok)
+      return ok;
     if (Result<void> ok = text(table, "name", out_.name, true); !ok) return ok;
     if (Result<void> ok = text(table, "title", out_.title); !ok) return ok;
     if (Result<void> ok = text(table, "description", out_.description); !ok) return ok;
@@ -96,10 +101,13 @@ class SuiteReader {
       if (node == nullptr) continue;
       const auto value = node->value_exact<std::int64_t>();
       if (!value || *value < (key[0] == 'r' ? 1 : 0)) {
-        return fail(*node, std::string("'") + key + "' must be a whole number, at least " + (key[0] == 'r' ? "1" : "0"));
+        return fail(*node, std::string("'") + key + "' must be a whole number, at least " +
+                               (key[0] == 'r' ? "1" : "0"));
       }
-      if (key[0] == 'r') out_.repeats = *value;
-      else out_.seed = static_cast<std::uint64_t>(*value);
+      if (key[0] == 'r')
+        out_.repeats = *value;
+      else
+        out_.seed = static_cast<std::uint64_t>(*value);
     }
     return {};
   }
@@ -112,7 +120,8 @@ class SuiteReader {
     if (Result<void> ok = text(table, "expr", model.expression, true); !ok) return ok;
     for (const SuiteModel& other : out_.models) {
       if (!model.name.empty() && other.name == model.name) {
-        return fail(table, "the model name '" + model.name + "' is used twice (first at " + other.where + ")");
+        return fail(table,
+                    "the model name '" + model.name + "' is used twice (first at " + other.where + ")");
       }
     }
     out_.models.push_back(std::move(model));
@@ -122,10 +131,14 @@ class SuiteReader {
   Result<Argument> argument(const toml::node& node) const {
     Argument out;
     out.where = place(node);
-    if (const auto truth = node.value_exact<bool>()) out.value = *truth;
-    else if (const auto integer = node.value_exact<std::int64_t>()) out.value = *integer;
-    else if (const auto real = node.value_exact<double>()) out.value = *real;
-    else if (const auto words = node.value_exact<std::string>()) out.value = *words;
+    if (const auto truth = node.value_exact<bool>())
+      out.value = *truth;
+    else if (const auto integer = node.value_exact<std::int64_t>())
+      out.value = *integer;
+    else if (const auto real = node.value_exact<double>())
+      out.value = *real;
+    else if (const auto words = node.value_exact<std::string>())
+      out.value = *words;
     else if (const toml::array* list = node.as_array()) {
       Argument::List items;
       for (const toml::node& element : *list) {
@@ -144,7 +157,8 @@ class SuiteReader {
     const toml::node* node = table.get(key);
     if (node == nullptr) return {};
     const toml::table* inner = node->as_table();
-    if (inner == nullptr) return fail(*node, std::string("'") + key + "' must be a table: { name = value, ... }");
+    if (inner == nullptr)
+      return fail(*node, std::string("'") + key + "' must be a table: { name = value, ... }");
     for (const auto& [name, value] : *inner) {
       Result<Argument> one = argument(value);
       if (!one) return std::move(one).error();
@@ -157,7 +171,8 @@ class SuiteReader {
     const toml::node* node = table.get(key);
     if (node == nullptr) return {};
     const toml::array* list = node->as_array();
-    if (list == nullptr) return fail(*node, std::string("'") + key + "' must be a list of metric ids or {id, params}");
+    if (list == nullptr)
+      return fail(*node, std::string("'") + key + "' must be a list of metric ids or {id, params}");
     for (const toml::node& element : *list) {
       SuiteMetric metric;
       metric.where = place(element);
@@ -178,7 +193,8 @@ class SuiteReader {
   Result<void> read_task(const toml::table& table) {
     SuiteTask task;
     task.where = place(table);
-    if (Result<void> ok = known(table, {"plugin", "name", "params", "metrics", "baselines", "roles", "models"}, "[[task]]");
+    if (Result<void> ok =
+            known(table, {"plugin", "name", "params", "metrics", "baselines", "roles", "models"}, "[[task]]");
         !ok) {
       return ok;
     }
@@ -194,7 +210,8 @@ class SuiteReader {
     for (const auto& [role, value] : roles) {
       const auto* expression = std::get_if<std::string>(&value.value);
       if (expression == nullptr) {
-        return Error{Code::kInvalidArgument, value.where + ": a role is bound to a model name or expression in quotes", role};
+        return Error{Code::kInvalidArgument,
+                     value.where + ": a role is bound to a model name or expression in quotes", role};
       }
       task.roles.emplace_back(role, *expression);
     }
@@ -204,13 +221,15 @@ class SuiteReader {
       const auto* names = std::get_if<Argument::List>(&list->value);
       if (names == nullptr) return fail(*node, "'models' must be a list of model names of this suite");
       for (const Argument& name : *names) {
-        if (!name.is_text()) return Error{Code::kInvalidArgument, name.where + ": a model name in quotes is expected", {}};
+        if (!name.is_text())
+          return Error{Code::kInvalidArgument, name.where + ": a model name in quotes is expected", {}};
         task.models.push_back(std::get<std::string>(name.value));
       }
     }
     for (const SuiteTask& other : out_.tasks) {
       if (other.name == task.name) {
-        return fail(table, "the task name '" + task.name + "' is used twice (first at " + other.where + "); give one a 'name'");
+        return fail(table, "the task name '" + task.name + "' is used twice (first at " + other.where +
+                               "); give one a 'name'");
       }
     }
     out_.tasks.push_back(std::move(task));
@@ -220,22 +239,25 @@ class SuiteReader {
   Result<void> read_expectation(const toml::table& table) {
     SuiteExpectation e;
     e.where = place(table);
-    const std::vector<std::string> keys = {"task", "model", "metric", "statistic", "variant", "why", "min", "max", "contains", "equals"};
+    const std::vector<std::string> keys = {"task", "model", "metric", "statistic", "variant",
+                                           "why",  "min",   "max",    "contains",  "equals"};
     if (Result<void> ok = known(table, keys, "[[expect]]"); !ok) return ok;
     struct Field {
       const char* key;
       std::string* out;
       bool required;
     };
-    for (const Field& field : {Field{"task", &e.task, true}, Field{"model", &e.model, false}, Field{"metric", &e.metric, true},
-                               Field{"statistic", &e.statistic, false}, Field{"variant", &e.variant, false}, Field{"why", &e.why, true}}) {
+    for (const Field& field : {Field{"task", &e.task, true}, Field{"model", &e.model, false},
+                               Field{"metric", &e.metric, true}, Field{"statistic", &e.statistic, false},
+                               Field{"variant", &e.variant, false}, Field{"why", &e.why, true}}) {
       if (Result<void> ok = text(table, field.key, *field.out, field.required); !ok) return ok;
     }
     if (Result<void> ok = number(table, "min", e.min); !ok) return ok;
     if (Result<void> ok = number(table, "max", e.max); !ok) return ok;
     if (Result<void> ok = number(table, "contains", e.contains); !ok) return ok;
     if (Result<void> ok = number(table, "equals", e.equals); !ok) return ok;
-    if (!e.min && !e.max && !e.contains && !e.equals) return fail(table, "an expectation needs min, max, contains or equals");
+    if (!e.min && !e.max && !e.contains && !e.equals)
+      return fail(table, "an expectation needs min, max, contains or equals");
     out_.expectations.push_back(std::move(e));
     return {};
   }
@@ -249,7 +271,8 @@ toml::node* array_element(toml::array& list, const std::string& step) {
   for (toml::node& element : list) {
     if (toml::table* table = element.as_table()) {
       for (const char* key : {"name", "plugin", "id"}) {
-        if (const auto name = (*table)[key].value_exact<std::string>(); name && *name == step) return &element;
+        if (const auto name = (*table)[key].value_exact<std::string>(); name && *name == step)
+          return &element;
       }
     }
   }
@@ -261,7 +284,9 @@ Result<void> apply_override(toml::table& root, const std::string& setting) {
   const std::size_t equals = setting.find('=');
   const auto bad = [&](const std::string& why) {
     return Error{Code::kInvalidArgument,
-                 "--set " + setting + ": " + why + "; expected PATH=VALUE such as suite.seed=3 or task.NAME.params.k=0.3", {}};
+                 "--set " + setting + ": " + why +
+                     "; expected PATH=VALUE such as suite.seed=3 or task.NAME.params.k=0.3",
+                 {}};
   };
   if (equals == std::string::npos || equals == 0) return bad("there is no '='");
   const std::vector<std::string> steps = split(setting.substr(0, equals), '.');

@@ -39,7 +39,7 @@ struct SuiteExpectation {
 struct Suite {
   std::filesystem::path path;
   std::string name, title, description;
-  std::string text, sha256;      ///< the file's bytes
+  std::string text, sha256;  ///< the file's bytes
   std::uint64_t seed = 1;
   std::int64_t repeats = 1;
   std::vector<SuiteModel> models;

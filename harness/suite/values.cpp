@@ -11,22 +11,32 @@ namespace {
 
 const char* type_name(int type) {
   switch (type) {
-    case ASSAY_PARAM_BOOL: return "true or false";
-    case ASSAY_PARAM_INT: return "a whole number";
-    case ASSAY_PARAM_FLOAT: return "a number";
-    case ASSAY_PARAM_STRING: return "a text";
-    case ASSAY_PARAM_ENUM: return "one of the listed words";
-    case ASSAY_PARAM_PATH: return "a path or data:NAME";
-    case ASSAY_PARAM_DURATION: return "a duration such as \"250ms\" or \"10s\"";
-    case ASSAY_PARAM_SIZE: return "a size such as 4096 or \"64MiB\"";
-    case ASSAY_PARAM_STRING_LIST: return "a list of texts";
-    default: return "JSON text";
+    case ASSAY_PARAM_BOOL:
+      return "true or false";
+    case ASSAY_PARAM_INT:
+      return "a whole number";
+    case ASSAY_PARAM_FLOAT:
+      return "a number";
+    case ASSAY_PARAM_STRING:
+      return "a text";
+    case ASSAY_PARAM_ENUM:
+      return "one of the listed words";
+    case ASSAY_PARAM_PATH:
+      return "a path or data:NAME";
+    case ASSAY_PARAM_DURATION:
+      return "a duration such as \"250ms\" or \"10s\"";
+    case ASSAY_PARAM_SIZE:
+      return "a size such as 4096 or \"64MiB\"";
+    case ASSAY_PARAM_STRING_LIST:
+      return "a list of texts";
+    default:
+      return "JSON text";
   }
 }
 
 Error mismatch(const ParamSpec& spec, const Argument& argument, const std::string& detail) {
-  std::string text = (argument.where.empty() ? std::string() : argument.where + ": ") + "parameter '" + spec.key +
-                     "' is " + to_text(argument) + "; expected " + detail;
+  std::string text = (argument.where.empty() ? std::string() : argument.where + ": ") + "parameter '" +
+                     spec.key + "' is " + to_text(argument) + "; expected " + detail;
   return {Code::kInvalidArgument, std::move(text), spec.key};
 }
 
@@ -37,7 +47,8 @@ struct Unit {
 };
 constexpr Unit kDurations[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
 constexpr Unit kSizes[] = {{"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0},
-                           {"kB", 1e3},     {"MB", 1e6},        {"GB", 1e9},           {"B", 1}};
+                           {"kB", 1e3},     {"MB", 1e6},        {"GB", 1e9},
+                           {"B", 1}};
 
 template <std::size_t N>
 bool scaled(std::string_view text, const Unit (&units)[N], std::int64_t& out) {
@@ -54,10 +65,14 @@ bool scaled(std::string_view text, const Unit (&units)[N], std::int64_t& out) {
 
 Argument from_json(const Json& tree) {
   Argument out;
-  if (tree.is_boolean()) out.value = tree.get<bool>();
-  else if (tree.is_number_integer()) out.value = tree.get<std::int64_t>();
-  else if (tree.is_number()) out.value = tree.get<double>();
-  else if (tree.is_string()) out.value = tree.get<std::string>();
+  if (tree.is_boolean())
+    out.value = tree.get<bool>();
+  else if (tree.is_number_integer())
+    out.value = tree.get<std::int64_t>();
+  else if (tree.is_number())
+    out.value = tree.get<double>();
+  else if (tree.is_string())
+    out.value = tree.get<std::string>();
   else if (tree.is_array()) {
     Argument::List list;
     for (const Json& item : tree) list.push_back(from_json(item));
@@ -70,8 +85,9 @@ Argument from_json(const Json& tree) {
 
 Result<void> check_bounds(const ParamSpec& spec, const Argument& argument, double number) {
   if ((!std::isnan(spec.min) && number < spec.min) || (!std::isnan(spec.max) && number > spec.max)) {
-    return mismatch(spec, argument, "a value from " + (std::isnan(spec.min) ? "-inf" : number_text(spec.min)) +
-                                        " to " + (std::isnan(spec.max) ? "inf" : number_text(spec.max)));
+    return mismatch(spec, argument,
+                    "a value from " + (std::isnan(spec.min) ? "-inf" : number_text(spec.min)) + " to " +
+                        (std::isnan(spec.max) ? "inf" : number_text(spec.max)));
   }
   return {};
 }
@@ -104,8 +120,10 @@ Result<void> read(const ParamSpec& spec, const Argument& a, const PathResolver& 
     case ASSAY_PARAM_DURATION:
     case ASSAY_PARAM_SIZE: {
       const bool is_size = spec.type == ASSAY_PARAM_SIZE;
-      if (is_size && integer != nullptr && *integer >= 0) out.integer = *integer;
-      else if (text == nullptr || !(is_size ? scaled(*text, kSizes, out.integer) : scaled(*text, kDurations, out.integer)))
+      if (is_size && integer != nullptr && *integer >= 0)
+        out.integer = *integer;
+      else if (text == nullptr ||
+               !(is_size ? scaled(*text, kSizes, out.integer) : scaled(*text, kDurations, out.integer)))
         return wrong;
       out.identity = std::to_string(out.integer);
       return check_bounds(spec, a, static_cast<double>(out.integer));
@@ -137,7 +155,8 @@ Result<void> read(const ParamSpec& spec, const Argument& a, const PathResolver& 
       Result<ResolvedPath> found = resolve(*text);
       if (!found) {
         Error error = std::move(found).error();
-        error.text = (a.where.empty() ? std::string() : a.where + ": ") + "parameter '" + spec.key + "': " + error.text;
+        error.text = (a.where.empty() ? std::string() : a.where + ": ") + "parameter '" + spec.key +
+                     "': " + error.text;
         error.key = spec.key;
         return error;
       }
@@ -170,8 +189,10 @@ Result<ParamValue> make_value(const ParamSpec& spec, const Argument* argument, c
   Argument standard;
   if (argument == nullptr) {
     if (spec.has(ASSAY_PARAM_REQUIRED)) {
-      return Error{Code::kInvalidArgument,
-                   "parameter '" + spec.key + "' is required: " + spec.doc + " (" + type_name(spec.type) + ")", spec.key};
+      return Error{
+          Code::kInvalidArgument,
+          "parameter '" + spec.key + "' is required: " + spec.doc + " (" + type_name(spec.type) + ")",
+          spec.key};
     }
     if (spec.default_json.empty()) return out;
     Result<Json> tree = parse_json(spec.default_json, "the default of '" + spec.key + "'");

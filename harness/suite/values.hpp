@@ -13,16 +13,16 @@ namespace assay::host {
 /// One parameter of an instance, complete. Exactly the member of its type is meaningful.
 struct ParamValue {
   std::string key;
-  int type = 0;             ///< enum assay_param_type
+  int type = 0;  ///< enum assay_param_type
   bool is_set = false;
   bool given = false;       ///< written by the user, not the default
   std::uint32_t flags = 0;  ///< ASSAY_PARAM_*
   std::int64_t integer = 0;
   double number = 0;
-  std::string text;         ///< a PATH is absolute here; a SECRET is still the variable's name
+  std::string text;  ///< a PATH is absolute here; a SECRET is still the variable's name
   std::vector<std::string> list;
-  std::string identity;     ///< canonical text that enters hashes; a path's is the sha256 of its content
-  std::string shown;        ///< as the user wrote it, for tables and expressions
+  std::string identity;  ///< canonical text that enters hashes; a path's is the sha256 of its content
+  std::string shown;     ///< as the user wrote it, for tables and expressions
 };
 
 /// Resolves a path as written ("data:NAME[/FILE]", relative or absolute) to an absolute path and its sha256.
