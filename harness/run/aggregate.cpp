@@ -1,0 +1,361 @@
+#include "harness/run/aggregate.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "assay/sdk/abi.hpp"
+#include "harness/base/limits.hpp"
+#include "harness/stats/choose.hpp"
+#include "harness/stats/random.hpp"
+
+namespace assay::host {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kMissingShareForBounds = 0.01;
+
+// The sampling units of one variant: repeats reduced to their mean, order of the task.
+struct Units {
+  std::vector<std::size_t> rows;                  // first row of each unit
+  std::vector<std::vector<std::size_t>> repeats;  // all rows of each unit, when there are several
+};
+
+Units make_units(const MetricTable& table, const std::vector<std::size_t>& rows) {
+  Units units;
+  const bool repeated =
+      std::any_of(rows.begin(), rows.end(), [&](std::size_t r) { return table.repeats[r] != 0; });
+  if (!repeated) {
+    units.rows = rows;
+    return units;
+  }
+  std::map<std::uint64_t, std::size_t> place;
+  for (const std::size_t row : rows) {
+    const auto [at, fresh] = place.emplace(table.items[row], units.rows.size());
+    if (fresh) {
+      units.rows.push_back(row);
+      units.repeats.emplace_back();
+    }
+    units.repeats[at->second].push_back(row);
+  }
+  return units;
+}
+
+bool model_caused(int state) {
+  return state == ASSAY_STATE_EMPTY || state == ASSAY_STATE_REFUSED || state == ASSAY_STATE_TRUNCATED ||
+         state == ASSAY_STATE_UNPARSED;
+}
+
+class Aggregator {
+ public:
+  Aggregator(const MetricTable& table, RowId evaluation, const MetricRow& metric,
+             const MetricInstance* instance, const AggregateOptions& options)
+      : table_(table),
+        evaluation_(evaluation),
+        metric_(metric),
+        instance_(instance),
+        options_(options),
+        seed_(stats::task_seed(options.seed, "bootstrap", options.task)) {}
+
+  std::vector<AggregateRow> run() {
+    const std::size_t n = table_.labels.size();
+    if (metric_.pool_variants || table_.variant_names.size() <= 1) {
+      std::vector<std::size_t> all(n);
+      for (std::size_t i = 0; i < n; ++i) all[i] = i;
+      whole_ = true;
+      variant(table_.variant_names.size() == 1 ? table_.variant_names.front() : std::string(), all);
+      return std::move(out_);
+    }
+    std::vector<std::vector<std::size_t>> rows(table_.variant_names.size());
+    for (std::size_t i = 0; i < n; ++i) rows[table_.variants[i]].push_back(i);
+    for (std::size_t v = 0; v < rows.size(); ++v) variant(table_.variant_names[v], rows[v]);
+    return std::move(out_);
+  }
+
+ private:
+  void variant(const std::string& name, const std::vector<std::size_t>& rows) {
+    const Units units = make_units(table_, rows);
+    for (std::size_t c = 0; c < table_.columns.size(); ++c) {
+      const ValueRow& value = table_.values[table_.columns[c]];
+      if (value.rule != ASSAY_RULE_NONE) per_item(name, rows, units, c, value);
+    }
+    const bool any_custom = std::any_of(table_.values.begin(), table_.values.end(),
+                                        [](const ValueRow& v) { return v.rule == ASSAY_RULE_CUSTOM; });
+    if (any_custom) custom(name, rows, units);
+  }
+
+  AggregateRow blank(const std::string& name, const std::vector<std::size_t>& rows,
+                     const ValueRow& value) const {
+    AggregateRow row;
+    row.evaluation = evaluation_;
+    row.value = value.id;
+    row.variant = name;
+    row.estimate = row.se = row.lo = row.hi = row.worst = row.best = kNone;
+    row.n_total = static_cast<std::int64_t>(rows.size());
+    for (const std::size_t r : rows) row.states[table_.result_states[r] & 7U] += 1;
+    if (whole_ && options_.planned > row.n_total) row.n_missing = options_.planned - row.n_total;
+    return row;
+  }
+
+  [[nodiscard]] double number(std::size_t row, std::size_t column) const {
+    return table_.numbers[row * table_.columns.size() + column];
+  }
+
+  // The value of one unit: the mean over its scored repeats, the worst score for an answer that gave none
+  // (0..1 scores only), NaN when it stays out.
+  double unit_value(const Units& units, std::size_t u, std::size_t column, const ValueRow& value,
+                    std::int64_t& non_finite) const {
+    const auto one = [&](std::size_t row) {
+      const double x = number(row, column);
+      if (!std::isnan(x)) return x;
+      const int state = table_.score_states[row];
+      const bool averaged = value.rule == ASSAY_RULE_PROPORTION || value.rule == ASSAY_RULE_MEAN;
+      if (model_caused(state) && averaged && value.min == 0 && value.max == 1) {
+        return value.direction == ASSAY_LOWER_IS_BETTER ? value.max : value.min;
+      }
+      if (state == ASSAY_STATE_OK) ++non_finite;
+      return kNone;
+    };
+    if (units.repeats.empty()) return one(units.rows[u]);
+    double sum = 0;
+    std::size_t n = 0;
+    for (const std::size_t row : units.repeats[u]) {
+      const double x = one(row);
+      if (!std::isnan(x)) sum += x, ++n;
+    }
+    return n == 0 ? kNone : sum / static_cast<double>(n);
+  }
+
+  void per_item(const std::string& name, const std::vector<std::size_t>& rows, const Units& units,
+                std::size_t column, const ValueRow& value) {
+    AggregateRow row = blank(name, rows, value);
+    std::size_t below = column;
+    if (value.rule == ASSAY_RULE_RATIO) {
+      for (std::size_t c = 0; c < table_.columns.size(); ++c) {
+        if (table_.values[table_.columns[c]].name == value.denominator) below = c;
+      }
+    }
+    std::vector<double> values, denominators;
+    std::vector<std::uint8_t> labels;
+    std::vector<std::string> groups;
+    bool grouped = false;
+    for (std::size_t u = 0; u < units.rows.size(); ++u) {
+      const std::size_t first = units.rows[u];
+      const double x = unit_value(units, u, column, value, row.n_non_finite);
+      if (std::isnan(x)) continue;
+      if (value.rule == ASSAY_RULE_AUROC) {
+        if (table_.labels[first] < 0) continue;
+        labels.push_back(table_.labels[first] > 0 ? 1 : 0);
+      }
+      if (value.rule == ASSAY_RULE_RATIO) {
+        const double d = number(first, below);
+        if (std::isnan(d)) continue;
+        denominators.push_back(d);
+      }
+      values.push_back(x);
+      grouped = grouped || table_.groups[first] != UINT32_MAX;
+      groups.push_back(table_.groups[first] == UINT32_MAX ? std::string()
+                                                          : std::to_string(table_.groups[first]));
+    }
+    row.n_scored = static_cast<std::int64_t>(values.size());
+    stats::Sample sample;
+    sample.rule = rule(value.rule);
+    sample.values = values;
+    sample.denominators = denominators;
+    sample.labels = labels;
+    if (grouped) sample.groups = groups;
+    finish(row, sample, value);
+    // With much missing, the mean that any completion of the data could have had.
+    const bool averaged = value.rule == ASSAY_RULE_PROPORTION || value.rule == ASSAY_RULE_MEAN;
+    const auto total = static_cast<double>(units.rows.size() + static_cast<std::size_t>(row.n_missing));
+    const double missing = total - static_cast<double>(values.size());
+    if (averaged && std::isfinite(value.min) && std::isfinite(value.max) &&
+        missing > kMissingShareForBounds * total) {
+      double sum = 0;
+      for (const double x : values) sum += x;
+      AggregateRow& last = out_[main_];
+      last.worst = (sum + missing * value.min) / total;
+      last.best = (sum + missing * value.max) / total;
+    }
+  }
+
+  static stats::Rule rule(int rule) {
+    switch (rule) {
+      case ASSAY_RULE_PROPORTION:
+        return stats::Rule::kProportion;
+      case ASSAY_RULE_AUROC:
+        return stats::Rule::kAuroc;
+      case ASSAY_RULE_RATIO:
+        return stats::Rule::kRatio;
+      case ASSAY_RULE_EXP_MEAN:
+        return stats::Rule::kExpMean;
+      case ASSAY_RULE_CUSTOM:
+        return stats::Rule::kCustom;
+      default:
+        return stats::Rule::kMean;
+    }
+  }
+
+  stats::Options stats_options() const {
+    stats::Options options;
+    options.seed = seed_;
+    options.replicates = limits::kBootstrapReplicates;
+    return options;
+  }
+
+  static void copy(const stats::Estimate& from, AggregateRow& to, bool no_interval) {
+    to.estimate = from.value.value_or(kNone);
+    if (!no_interval) {
+      to.se = from.se.value_or(kNone);
+      to.lo = from.lo.value_or(kNone);
+      to.hi = from.hi.value_or(kNone);
+      to.method = from.method;
+      to.seed = from.seed;
+      to.replicates = from.replicates;
+    }
+    to.undefined_reason = from.undefined;
+    to.clusters = static_cast<std::int64_t>(from.clusters);
+    if (from.positives + from.negatives != 0) {
+      to.n_positive = static_cast<std::int64_t>(from.positives);
+      to.n_negative = static_cast<std::int64_t>(from.negatives);
+    }
+    for (const std::string& note : from.notes) to.notes += (to.notes.empty() ? "" : "; ") + note;
+  }
+
+  void finish(AggregateRow row, const stats::Sample& sample, const ValueRow& value) {
+    const stats::Estimate estimate = stats::estimate(sample, stats_options());
+    row.statistic = stats::rule_name(sample.rule);
+    copy(estimate, row, value.no_interval);
+    main_ = out_.size();
+    out_.push_back(row);
+    for (const stats::Estimate& companion : estimate.companions) {
+      AggregateRow extra = row;
+      extra.notes.clear();
+      extra.statistic = companion.name;
+      copy(companion, extra, false);
+      out_.push_back(std::move(extra));
+    }
+  }
+
+  // Custom values: the metric computes them on resamples of item numbers.
+  void custom(const std::string& name, const std::vector<std::size_t>& rows, const Units& units) {
+    std::vector<const ValueRow*> customs;
+    bool all_without = true;
+    for (const ValueRow& value : table_.values) {
+      if (value.rule != ASSAY_RULE_CUSTOM) continue;
+      customs.push_back(&value);
+      all_without = all_without && value.no_interval;
+    }
+    Gathered data = gather(units);
+    std::vector<double> out(customs.size(), kNone);
+    stats::Estimate estimate;
+    if (instance_ == nullptr) {
+      for (const ValueRow* value : customs) {
+        AggregateRow row = blank(name, rows, *value);
+        row.statistic = "custom";
+        row.undefined_reason = "the metric plugin is not loaded";
+        out_.push_back(std::move(row));
+      }
+      return;
+    }
+    if (all_without) {
+      std::vector<std::uint32_t> identity(units.rows.size());
+      for (std::uint32_t i = 0; i < identity.size(); ++i) identity[i] = i;
+      const std::span<const std::uint32_t> pick(identity);
+      instance_->aggregate(data.sample, {&pick, 1}, out);
+    } else {
+      stats::Sample sample;
+      sample.rule = stats::Rule::kCustom;
+      sample.items = units.rows.size();
+      sample.outputs = customs.size();
+      if (data.grouped) sample.groups = data.group_names;
+      sample.custom = [&](std::span<const stats::Resample> resamples, std::span<double> results) {
+        return instance_->aggregate(data.sample, resamples, results);
+      };
+      estimate = stats::estimate(sample, stats_options());
+    }
+    for (std::size_t k = 0; k < customs.size(); ++k) {
+      AggregateRow row = blank(name, rows, *customs[k]);
+      row.statistic = "custom";
+      row.n_scored = data.scored;
+      if (all_without) {
+        row.estimate = std::isfinite(out[k]) ? out[k] : kNone;
+        if (std::isnan(row.estimate)) row.undefined_reason = "the metric gives no value for these items";
+      } else {
+        copy(k == 0 ? estimate : estimate.companions[k - 1], row, customs[k]->no_interval);
+      }
+      if (customs[k]->no_interval) row.notes = customs[k]->note;
+      out_.push_back(std::move(row));
+    }
+  }
+
+  // The arrays of an assay_sample for the units of one variant.
+  struct Gathered {
+    std::vector<double> values;
+    std::vector<std::int32_t> labels;
+    std::vector<std::uint32_t> groups, variants;
+    std::vector<std::uint64_t> index;
+    std::vector<assay_str> names;
+    std::vector<std::string> group_names;
+    bool grouped = false;
+    std::int64_t scored = 0;
+    assay_sample sample{};
+  };
+
+  Gathered gather(const Units& units) const {
+    Gathered g;
+    const std::size_t width = table_.columns.size();
+    for (std::size_t u = 0; u < units.rows.size(); ++u) {
+      const std::size_t first = units.rows[u];
+      bool any = false;
+      for (std::size_t c = 0; c < width; ++c) {
+        std::int64_t ignored = 0;
+        ValueRow plain = table_.values[table_.columns[c]];
+        plain.rule = ASSAY_RULE_NONE;  // custom rules decide themselves what a missing value means
+        g.values.push_back(unit_value(units, u, c, plain, ignored));
+        any = any || !std::isnan(g.values.back());
+      }
+      g.scored += any ? 1 : 0;
+      g.labels.push_back(table_.labels[first]);
+      g.groups.push_back(table_.groups[first]);
+      g.group_names.push_back(table_.groups[first] == UINT32_MAX ? std::string()
+                                                                 : std::to_string(table_.groups[first]));
+      g.grouped = g.grouped || table_.groups[first] != UINT32_MAX;
+      g.variants.push_back(table_.variants[first]);
+      g.index.push_back(table_.positions[first]);
+    }
+    for (const std::string& name : table_.variant_names) g.names.push_back(str(name));
+    g.sample.struct_size = sizeof g.sample;
+    g.sample.item_count = units.rows.size();
+    g.sample.value_count = width;
+    g.sample.values = g.values.data();
+    g.sample.labels = g.labels.data();
+    g.sample.groups = g.groups.data();
+    g.sample.variants = g.variants.data();
+    g.sample.variant_names = {g.names.data(), g.names.size()};
+    g.sample.index = g.index.data();
+    return g;
+  }
+
+  const MetricTable& table_;
+  RowId evaluation_;
+  const MetricRow& metric_;
+  const MetricInstance* instance_;
+  const AggregateOptions& options_;
+  std::uint64_t seed_;
+  bool whole_ = false;
+  std::size_t main_ = 0;
+  std::vector<AggregateRow> out_;
+};
+
+}  // namespace
+
+Result<std::vector<AggregateRow>> aggregate_metric(Reader& reader, RowId evaluation, const MetricRow& metric,
+                                                   const MetricInstance* instance,
+                                                   const AggregateOptions& options) {
+  Result<MetricTable> table = reader.metric_table(evaluation, metric.id);
+  if (!table) return std::move(table).error();
+  return Aggregator(*table, evaluation, metric, instance, options).run();
+}
+
+}  // namespace assay::host

@@ -1,0 +1,122 @@
+#include "harness/run/window.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+
+#include "assay/sdk/abi.hpp"
+#include "harness/run/request.hpp"
+
+namespace assay::host {
+namespace {
+
+constexpr std::size_t kDefaultBatch = 16;
+
+}  // namespace
+
+std::uint32_t Window::add(const ModelInstance* model, const assay_request& request, std::uint32_t item) {
+  std::string json;
+  append_request_json(request, model->keyed_by_item(), json);
+  // Inside a window a request is identified by its text and model; the digest is only needed once per
+  // request.
+  const std::uint64_t key =
+      fast_key(json).low ^ (reinterpret_cast<std::uintptr_t>(model) * 0x9E3779B97F4A7C15U);
+  for (const std::uint32_t known : by_key_[key]) {
+    UniqueRequest& other = requests_[known];
+    if (other.model != model || other.json != json) continue;
+    if (other.items.empty() || other.items.back() != item) {
+      other.items.push_back(item);
+      ++items_[item].open;
+    }
+    return known;
+  }
+  const auto index = static_cast<std::uint32_t>(requests_.size());
+  by_key_[key].push_back(index);
+  UniqueRequest made;
+  made.model = model;
+  made.request = request;
+  made.key = response_key(model->fingerprint(), json);
+  made.json = std::move(json);
+  made.items.push_back(item);
+  made.response.struct_size = sizeof(assay_response);
+  made.response.status.code = ASSAY_UNSET;
+  requests_.push_back(std::move(made));
+  ++items_[item].open;
+  return index;
+}
+
+void Window::dispatch() {
+  std::vector<std::uint32_t> order(requests_.size());
+  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  // Order of first use groups by model and kind; texts only matter to models that read them.
+  std::map<const ModelInstance*, std::uint32_t> rank;
+  for (const UniqueRequest& request : requests_)
+    rank.emplace(request.model, static_cast<std::uint32_t>(rank.size()));
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const UniqueRequest &x = requests_[a], &y = requests_[b];
+    if (x.model != y.model) return rank[x.model] < rank[y.model];
+    if (x.request.kind != y.request.kind) return x.request.kind < y.request.kind;
+    if (x.model->keyed_by_item()) return false;
+    return view(x.request.prompt) < view(y.request.prompt);
+  });
+  std::vector<std::vector<std::uint32_t>> batches;
+  for (const std::uint32_t index : order) {
+    const UniqueRequest& request = requests_[index];
+    const std::uint32_t preferred = request.model->spec().preferred_batch;
+    const std::size_t limit = preferred != 0 ? preferred : kDefaultBatch;
+    const bool fits = !batches.empty() && batches.back().size() < limit &&
+                      requests_[batches.back().front()].model == request.model &&
+                      requests_[batches.back().front()].request.kind == request.request.kind;
+    if (!fits) batches.emplace_back();
+    batches.back().push_back(index);
+  }
+  batches_open_ = batches.size();
+  for (std::vector<std::uint32_t>& batch : batches) {
+    workers_.post([this, batch = std::move(batch)] {
+      const UniqueRequest& first = requests_[batch.front()];
+      if (stop_ == nullptr || stop_->load(std::memory_order_relaxed) == 0)
+        ask(first.model, first.request.kind, batch);
+      const std::scoped_lock lock(mutex_);
+      answered_.insert(answered_.end(), batch.begin(), batch.end());
+      --batches_open_;
+      news_.notify_one();
+    });
+  }
+}
+
+void Window::ask(const ModelInstance* model, int kind, const std::vector<std::uint32_t>& batch) {
+  std::vector<assay_request> requests;
+  std::vector<assay_response> responses(batch.size());
+  requests.reserve(batch.size());
+  for (const std::uint32_t index : batch) requests.push_back(requests_[index].request);
+  model->run(kind, requests, responses, arena_, cancel_, 0);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    requests_[batch[i]].response = responses[i];
+    // A cancelled answer is no answer: the item stays missing and is asked again by a resumed run.
+    requests_[batch[i]].done = responses[i].status.code != ASSAY_CANCELLED;
+  }
+}
+
+bool Window::collect(std::vector<std::uint32_t>& complete) {
+  complete.clear();
+  std::vector<std::uint32_t> answered;
+  bool finished = false;
+  {
+    std::unique_lock lock(mutex_);
+    news_.wait_for(lock, std::chrono::milliseconds(100),
+                   [this] { return !answered_.empty() || batches_open_ == 0; });
+    answered.swap(answered_);
+    finished = batches_open_ == 0;
+  }
+  for (const std::uint32_t index : answered) {
+    if (!requests_[index].done) continue;
+    for (const std::uint32_t item : requests_[index].items) {
+      if (--items_[item].open == 0) complete.push_back(item);
+    }
+  }
+  std::sort(complete.begin(), complete.end());
+  return finished;
+}
+
+}  // namespace assay::host

@@ -1,0 +1,72 @@
+// One window of the run: the items in flight, their requests deduplicated, and the responses.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "harness/base/hash.hpp"
+#include "harness/run/instances.hpp"
+#include "harness/run/workers.hpp"
+
+namespace assay::host {
+
+/// A request that is asked once, whoever needs it.
+struct UniqueRequest {
+  const ModelInstance* model = nullptr;
+  assay_request request{};
+  assay_response response{};
+  std::string json;  ///< canonical form
+  Digest key{};
+  bool done = false;                 ///< the response is final
+  std::vector<std::uint32_t> items;  ///< items of the window that wait for it
+};
+
+/// One item of the window. `uses[i]` is the unique request behind request i (target and other roles);
+/// `reference` the same for the retain_reference model, when a metric wants it.
+struct WindowItem {
+  std::size_t evaluation = 0;
+  std::uint64_t position = 0;
+  std::uint32_t repeat = 0;
+  const assay_item* item = nullptr;
+  std::vector<std::uint32_t> uses, reference;
+  std::uint32_t open = 0;  ///< requests not answered yet
+};
+
+/// Asks the requests of a window on worker threads and tells when items are complete.
+class Window {
+ public:
+  Window(Workers& workers, std::atomic<int>* stop, const std::uint32_t* cancel)
+      : arena_(std::make_shared<Arena>()), workers_(workers), stop_(stop), cancel_(cancel) {}
+
+  [[nodiscard]] const std::shared_ptr<Arena>& arena() const { return arena_; }
+  std::vector<WindowItem>& items() { return items_; }
+  [[nodiscard]] UniqueRequest& unique(std::uint32_t index) { return requests_[index]; }
+
+  /// The unique request equal to `request` for `model`, made if need be; `item` waits for it.
+  std::uint32_t add(const ModelInstance* model, const assay_request& request, std::uint32_t item);
+  /// Hands everything to the workers, grouped and ordered.
+  void dispatch();
+  /// Waits for news; returns items that became complete, and whether the window is finished.
+  bool collect(std::vector<std::uint32_t>& complete);
+
+ private:
+  void ask(const ModelInstance* model, int kind, const std::vector<std::uint32_t>& batch);
+
+  std::shared_ptr<Arena> arena_;
+  Workers& workers_;
+  std::atomic<int>* stop_;
+  const std::uint32_t* cancel_;
+  std::vector<WindowItem> items_;
+  std::vector<UniqueRequest> requests_;
+  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> by_key_;
+  std::mutex mutex_;
+  std::condition_variable news_;
+  std::vector<std::uint32_t> answered_;
+  std::size_t batches_open_ = 0;
+};
+
+}  // namespace assay::host
