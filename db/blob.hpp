@@ -1,5 +1,6 @@
-// Token statistics as one blob: little-endian, a 16-byte header per array (magic, version, dtype, count), arrays
-// as float32 when every value survives the narrowing, else as float64, so that a replay gives the same bits.
+// Token statistics as one blob: little-endian, a 16-byte header per array (magic, version, dtype, count),
+// arrays as float32 when every value survives the narrowing, else as float64, so that a replay gives the same
+// bits.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Read-only questions to the database. Readers never block the writer and never write.
+// Read-only questions to the database. Readers never block the writer and never write; each call sees one
+// consistent state of the file. Thread rule: one thread at a time per Reader, except interrupt().
 #pragma once
 
 #include <functional>
@@ -8,9 +9,19 @@
 namespace assay::host {
 
 struct RunSummary {
-  RunRow run;
+  RunRow run;  ///< wall_seconds is the sum of the segments
   std::int64_t models = 0, recipes = 0, results = 0;
 };
+
+/// One stretch of work on a run, by one process.
+struct SegmentRow {
+  std::string started, ended;  ///< RFC 3339 UTC; `ended` empty while open
+  double seconds = 0;
+  std::int64_t pid = 0;
+  std::string host;
+};
+
+inline constexpr std::uint8_t kNotScored = 255;  ///< MetricTable::score_states: the metric was not asked
 
 /// One line of the result table: an aggregate with its surroundings.
 struct AggregateLine {
@@ -22,18 +33,19 @@ struct AggregateLine {
 
 /// All per-item values of one metric in one evaluation, in task order.
 struct MetricTable {
-  std::vector<ValueRow> values;               ///< per-item values and custom ones
-  std::vector<std::size_t> columns;           ///< indices into `values` of the per-item ones
-  std::vector<double> numbers;                ///< row-major items x columns, NaN missing
+  std::vector<ValueRow> values;      ///< per-item values and custom ones
+  std::vector<std::size_t> columns;  ///< indices into `values` of the per-item ones
+  std::vector<double> numbers;       ///< row-major items x columns, NaN missing
   std::vector<std::int32_t> labels;
-  std::vector<std::uint32_t> groups;          ///< numbered by first appearance; UINT32_MAX: none
-  std::vector<std::uint32_t> variants;        ///< index into variant_names (order of first appearance)
+  std::vector<std::uint32_t> groups;    ///< numbered by first appearance; UINT32_MAX: none
+  std::vector<std::uint32_t> variants;  ///< index into variant_names (order of first appearance)
   std::vector<std::string> variant_names;
   std::vector<std::uint64_t> positions;
-  std::vector<std::uint8_t> result_states;    ///< enum assay_state of the item
-  std::vector<std::uint8_t> score_states;     ///< enum assay_state the metric gave (of its first value)
+  std::vector<std::uint8_t> result_states;  ///< enum assay_state of the item
+  std::vector<std::uint8_t> score_states;   ///< enum assay_state the metric gave (of its first value);
+                                            ///< without a score the item's state if not ok, else kNotScored
   std::vector<std::uint32_t> repeats;
-  std::vector<std::uint64_t> items;           ///< numbers items: equal = same item in another repeat
+  std::vector<std::uint64_t> items;  ///< numbers items: equal = same item in another repeat
 };
 
 struct ItemLine {
@@ -44,6 +56,16 @@ struct ItemLine {
   std::uint32_t repeat = 0;
 };
 
+/// A result while it is being visited; views end with the visit.
+struct ItemView {
+  RowId result = 0;
+  std::string_view item_id, variant, group, message;
+  std::int64_t position = 0;
+  int label = -1, state = 0;
+  std::uint32_t repeat = 0;
+  std::uint64_t content = 0;
+};
+
 struct ItemResponse {
   std::string name, role, model, request, answer, tokens, message;
   int kind = 0, state = 0, code = 0;
@@ -52,7 +74,7 @@ struct ItemResponse {
 
 struct ItemScore {
   std::string metric, value, note;
-  double number = 0;
+  double number = 0;  ///< NaN: missing
   int state = 0;
 };
 
@@ -66,7 +88,10 @@ class Reader {
 
   Result<std::vector<RunSummary>> runs();
   /// By id, unique uuid prefix, label, `latest`, `latest~N`. Ambiguous names are refused with the candidates.
+  /// `latest:MODEL` is the newest run with a model of that name or fingerprint prefix. A uuid prefix needs at
+  /// least 4 digits. kNotFound with a hint, kInvalidArgument when several runs fit.
   Result<RunSummary> find_run(const std::string& name);
+  Result<std::vector<SegmentRow>> segments(RowId run);
   Result<std::vector<EvaluationRow>> evaluations(RowId run);
   Result<std::vector<RecipeRow>> recipes(RowId run);
   Result<std::vector<ModelRow>> models(RowId run);
@@ -75,15 +100,21 @@ class Reader {
   Result<std::vector<WarningRow>> warnings(RowId run);
   Result<std::vector<AggregateLine>> aggregates(RowId run);
   Result<MetricTable> metric_table(RowId evaluation, RowId metric);
-  /// Items of a run in task order, filtered by state name (empty: all).
+  /// Items of a run, evaluation by evaluation in task order, filtered by state name and by the recipe's name
+  /// (a pattern with * and ?); empty: all. limit 0: all.
   Result<std::vector<ItemLine>> items(RowId run, const std::string& state, const std::string& task,
                                       std::int64_t limit);
   Result<std::vector<ItemLine>> find_item(RowId run, const std::string& item_id);
   Result<std::vector<ItemResponse>> responses(RowId result);
   Result<std::vector<ItemScore>> scores(RowId result);
+  /// Streams the results of one evaluation in the order of storage (not the task's), until `visit` gives
+  /// false. For resuming and exporting: memory stays flat.
+  Result<void> each_item(RowId evaluation, const std::function<bool(const ItemView&)>& visit);
   /// integrity_check and foreign_key_check: sentences of what is wrong, empty when sound.
   Result<std::vector<std::string>> integrity();
   Result<int> schema_version();
+  /// Ends the running question with kCancelled. Any thread.
+  void interrupt();
 
  private:
   Reader();

@@ -25,13 +25,13 @@ using RowId = std::int64_t;
 
 struct RunRow {
   RowId id = 0;
-  std::string uuid;          ///< 32 hex digits; what users name a run by (unique prefix)
-  std::string label;         ///< user's name, or empty
+  std::string uuid;   ///< 32 hex digits; what users name a run by (unique prefix)
+  std::string label;  ///< user's name, or empty
   std::string suite_name, suite_path, suite_sha256, suite_text;
-  std::string command_line;  ///< redacted
-  std::string plan_json;     ///< the resolved plan
-  std::string versions_json; ///< assay, compiler, libraries
-  std::string machine_json;  ///< CPU, memory, OS
+  std::string command_line;   ///< redacted
+  std::string plan_json;      ///< the resolved plan
+  std::string versions_json;  ///< assay, compiler, libraries
+  std::string machine_json;   ///< CPU, memory, OS
   std::uint64_t seed = 0;
   std::int64_t repeats = 1;
   std::string started, ended;  ///< RFC 3339 UTC; `ended` empty while running
@@ -45,28 +45,28 @@ struct PluginRow {
 
 struct ModelRow {
   RowId id = 0;
-  std::string fingerprint;   ///< 64 hex digits
-  std::string name;          ///< short name shown in tables
-  std::string expression;    ///< canonical model expression
+  std::string fingerprint;  ///< 64 hex digits
+  std::string name;         ///< short name shown in tables
+  std::string expression;   ///< canonical model expression
   std::string plugin_id;
   std::uint64_t capabilities = 0;
-  std::string identity_json; ///< the parts of the fingerprint
+  std::string identity_json;  ///< the parts of the fingerprint
 };
 
 struct RecipeRow {
   RowId id = 0;
-  std::string hash;          ///< 64 hex digits; its first 8 are the recipe version shown in tables
-  std::string name;          ///< the task's name in the suite
-  std::string task_id;       ///< plugin id
-  std::string parts_json;    ///< everything the hash covers
-  std::string data_hash;     ///< over the data files of the task, 64 hex digits
+  std::string hash;        ///< 64 hex digits; its first 8 are the recipe version shown in tables
+  std::string name;        ///< the task's name in the suite
+  std::string task_id;     ///< plugin id
+  std::string parts_json;  ///< everything the hash covers
+  std::string data_hash;   ///< over the data files of the task, 64 hex digits
   std::string selection_json;
 };
 
 struct MetricRow {
   RowId id = 0;
   RowId recipe = 0;
-  std::string name;          ///< metric with its variant, as shown: "mia.mink(k=0.2)"
+  std::string name;  ///< metric with its variant, as shown: "mia.mink(k=0.2)"
   std::string plugin_id, plugin_version, library_sha256, params_json;
   bool baseline = false;
   bool pool_variants = false;
@@ -78,7 +78,7 @@ struct ValueRow {
   std::string name, doc, unit, denominator, note;
   int rule = 0, direction = 0;  ///< enum assay_rule, assay_direction
   bool headline = false, no_interval = false;
-  double min = 0, max = 0;      ///< NaN: unbounded (stored as NULL)
+  double min = 0, max = 0;  ///< NaN: unbounded (stored as NULL)
 };
 
 struct EvaluationRow {
@@ -88,19 +88,32 @@ struct EvaluationRow {
   std::string status;               ///< running, complete, incomplete, unsupported
   std::string reason;               ///< why it is unsupported or incomplete
   std::string prompt_hash;          ///< over all rendered requests in order; empty until complete
+  /// Committed results by enum assay_state. Kept by the writer, read-only for everybody else.
+  std::int64_t states[8] = {};
+  [[nodiscard]] std::int64_t results() const {
+    std::int64_t sum = 0;
+    for (const std::int64_t count : states) sum += count;
+    return sum;
+  }
 };
+
+/// A response in state error or timeout is a record only: it is stored (each one as a row of its own), never
+/// found by its key, and does not keep a later answer to the same request from being stored.
+inline bool servable(int state) {
+  return state != 6 && state != 7;
+}
 
 /// One response. Views stay valid until the batch has been committed (see Batch::keep).
 struct ResponseRow {
-  Digest key{};                 ///< content address
+  Digest key{};  ///< content address
   RowId model = 0;
-  int kind = 0;                 ///< enum assay_request_kind
-  std::string_view request;     ///< canonical request as JSON text
-  std::string_view answer;      ///< choices, values and series as JSON text; empty when failed
-  std::string_view tokens;      ///< token statistics (blob.hpp), may be empty
-  int state = 0;                ///< enum assay_state
-  int code = 0;                 ///< enum assay_code
-  std::string_view message;     ///< when the code is not OK
+  int kind = 0;              ///< enum assay_request_kind
+  std::string_view request;  ///< canonical request as JSON text
+  std::string_view answer;   ///< choices, values and series as JSON text; empty when failed
+  std::string_view tokens;   ///< token statistics (blob.hpp), may be empty
+  int state = 0;             ///< enum assay_state
+  int code = 0;              ///< enum assay_code
+  std::string_view message;  ///< when the code is not OK
   std::int64_t tokens_in = 0, tokens_out = 0;
   std::int64_t total_ns = 0;
   std::int64_t attempts = 1;
@@ -116,22 +129,22 @@ struct ResponseLink {
 };
 
 struct ScoreRow {
-  RowId value = 0;              ///< ValueRow::id
-  double number = 0;            ///< NaN: missing (stored as NULL)
-  int state = 0;                ///< enum assay_state; OK with a missing number is a non-finite value
+  RowId value = 0;    ///< ValueRow::id
+  double number = 0;  ///< NaN: missing (stored as NULL)
+  int state = 0;      ///< enum assay_state; OK with a missing number is a non-finite value
   std::string_view note;
 };
 
 /// One finished item of one evaluation.
 struct ResultRow {
   RowId evaluation = 0;
-  std::int64_t position = 0;    ///< index in the task's order
+  std::int64_t position = 0;  ///< index in the task's order
   std::string_view item_id, variant, group;
   int label = -1;
   std::uint32_t repeat = 0;
-  int state = 0;                ///< enum assay_state
-  std::string_view message;     ///< why it is not ok
-  std::uint64_t content = 0;    ///< first 8 bytes of the item's content hash
+  int state = 0;                                 ///< enum assay_state
+  std::string_view message;                      ///< why it is not ok
+  std::uint64_t content = 0;                     ///< first 8 bytes of the item's content hash
   std::uint32_t link_begin = 0, link_end = 0;    ///< into Batch::links
   std::uint32_t score_begin = 0, score_end = 0;  ///< into Batch::scores
 };
@@ -148,10 +161,10 @@ struct Batch {
 /// One aggregated number, or the reason why there is none.
 struct AggregateRow {
   RowId evaluation = 0, value = 0;
-  std::string variant;          ///< empty: the only one, or all pooled
-  std::string statistic;        ///< "mean", "auroc", "pr_auc", "tpr@fpr=0.05", or the custom value's name
+  std::string variant;    ///< empty: the only one, or all pooled
+  std::string statistic;  ///< "mean", "auroc", "pr_auc", "tpr@fpr=0.05", or the custom value's name
   double estimate = 0, se = 0, lo = 0, hi = 0;  ///< NaN: undefined
-  std::string method;           ///< interval method
+  std::string method;                           ///< interval method
   std::string undefined_reason, notes;
   std::int64_t n_total = 0, n_scored = 0, n_non_finite = 0, n_missing = 0, clusters = 0;
   std::int64_t n_positive = -1, n_negative = -1;
@@ -162,41 +175,77 @@ struct AggregateRow {
 };
 
 struct WarningRow {
-  std::string code, text;       ///< stable code, sentence
-  RowId evaluation = 0;         ///< 0: the run as a whole
+  std::string code, text;  ///< stable code, sentence
+  RowId evaluation = 0;    ///< 0: the run as a whole
+};
+
+/// A stored answer, found by its key.
+struct StoredResponse {
+  RowId id = 0, model = 0;
+  int kind = 0, state = 0, code = 0;
+  std::string answer;  ///< choices, values and series as JSON text
+  std::string tokens;  ///< token statistics (blob.hpp), may be empty
+  std::string message, provider_id;
+  std::int64_t tokens_in = 0, tokens_out = 0, total_ns = 0, attempts = 1;
 };
 
 struct StoreOptions {
-  bool durable = false;         ///< synchronous=FULL
+  bool durable = false;  ///< synchronous=FULL: a commit survives power loss
   std::int64_t lock_wait_ms = 30'000;
 };
 
 /// The writer. Thread rule: calls from one thread at a time; the SQLite work happens on the writer's thread.
 class Store {
  public:
-  /// Creates or opens and migrates. kData: not SQLite, a foreign application id, a newer schema;
-  /// kUnavailable: locked (naming the holder); kResourceExhausted: read-only, disk full.
-  static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file, const StoreOptions& options = {});
+  /// Creates or opens and migrates. kData: not SQLite, a foreign application id, a newer schema, a folder;
+  /// kNotFound: no such folder; kUnavailable: locked (naming the holder); kResourceExhausted: read-only, disk
+  /// full.
+  static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file,
+                                             const StoreOptions& options = {});
+  /// Commits what was submitted, as far as that is possible, and closes the file.
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
+  /// Inserts the run and opens its first segment, owned by this process. An empty uuid is drawn at random, an
+  /// empty `started` is now. kInvalidArgument: a uuid that is taken, a label that reads like `latest`.
   Result<RowId> begin_run(const RunRow& run);
-  Result<void> add_plugins(RowId run, std::span<const PluginRow> plugins);
-  Result<RowId> add_model(const ModelRow& model);                        ///< by fingerprint: inserted once
-  Result<RowId> add_recipe(RowId run, const RecipeRow& recipe);
-  Result<RowId> add_metric(const MetricRow& metric, std::span<ValueRow> values);  ///< fills the values' ids
+  /// Opens another segment of an unfinished or finished run and sets its status to running. kUnavailable
+  /// naming the owner while another living process runs it (same machine: by process; another: by heartbeat).
+  Result<void> resume_run(RowId run);
+  Result<void> add_plugins(RowId run, std::span<const PluginRow> plugins);  ///< known ones are kept
+  Result<RowId> add_model(const ModelRow& model);                           ///< by fingerprint: inserted once
+  Result<RowId> add_recipe(RowId run, const RecipeRow& recipe);  ///< by (run, name, hash): inserted once
+  /// Fills the values' ids. By (recipe, name): inserted once; kData when the recorded values have other
+  /// names.
+  Result<RowId> add_metric(const MetricRow& metric, std::span<ValueRow> values);
+  /// By (recipe, model): inserted once; a second call sets it to running again (resume).
   Result<RowId> begin_evaluation(const EvaluationRow& evaluation);
 
-  /// Hands rows to the writer thread; blocks while too many batches wait. Returns an earlier failure.
+  /// Hands rows to the writer thread; blocks while too many batches wait. Returns an earlier failure, or
+  /// kInvalidArgument (and submits nothing) when an index or a state of the batch is out of range.
+  /// A result whose (evaluation, item, variant, repeat) is stored already is dropped with its links and
+  /// scores: the first wins. A response whose key is stored is not stored again; links point to the stored
+  /// row.
   Result<void> submit(std::shared_ptr<const Batch> batch);
   /// Waits until everything submitted is committed.
   Result<void> flush();
   [[nodiscard]] std::int64_t committed_results() const;
 
-  Result<void> end_evaluation(const EvaluationRow& evaluation);          ///< status, reason, prompt hash
-  Result<void> put_aggregates(RowId evaluation, std::span<const AggregateRow> rows);  ///< replaces the old ones
+  /// The stored answer with this key, including those submitted and not yet committed (which are committed
+  /// first when asked for). Nothing for failed responses (see servable).
+  Result<std::optional<StoredResponse>> find_response(const Digest& key);
+  /// The same for many keys at once, in their order.
+  Result<std::vector<std::optional<StoredResponse>>> find_responses(std::span<const Digest> keys);
+  /// Deletes the results of an evaluation in state error or timeout with their scores, so that they can be
+  /// asked again; the failed responses stay as a record. Gives the number of deleted results.
+  Result<std::int64_t> drop_failed(RowId evaluation);
+
+  Result<void> end_evaluation(const EvaluationRow& evaluation);  ///< status, reason, prompt hash
+  Result<void> put_aggregates(RowId evaluation,
+                              std::span<const AggregateRow> rows);  ///< replaces the old ones
   Result<void> add_warnings(RowId run, std::span<const WarningRow> warnings);
+  /// Commits what was submitted, then closes the segment and sets the run's status.
   Result<void> end_run(RowId run, const std::string& status, double segment_seconds);
 
  private:
@@ -204,7 +253,5 @@ class Store {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-struct ScoreSeries;   // per-item values of one evaluation and metric, see queries.hpp
 
 }  // namespace assay::host

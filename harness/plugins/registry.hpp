@@ -1,9 +1,9 @@
 // Finding, scanning and loading plugin libraries.
 //
-// Every library is scanned in a child process (assay-worker --scan FILE) before the host touches it; the result
-// is cached by path, size, mtime and sha256. Listing reads only the cache. A library is loaded at most once
-// per process, with Boost.DLL (rtld_now | rtld_local), and never unloaded. Failed libraries stay listed with
-// their state and reason.
+// Every library is scanned in a child process (assay-worker --scan FILE) before the host touches it; the
+// result is cached by path, size, mtime and sha256. Listing reads only the cache. A library is loaded at most
+// once per process, with Boost.DLL (rtld_now | rtld_local), and never unloaded. Failed libraries stay listed
+// with their state and reason.
 #pragma once
 
 #include <filesystem>
@@ -59,7 +59,10 @@ struct PluginEntry {
 struct RegistryOptions {
   std::vector<std::filesystem::path> files;  ///< --plugin FILE, first in the search order
   bool use_environment = true;               ///< ASSAY_PLUGIN_PATH and the user's folder
+  bool use_program_folders = true;           ///< ../lib/assay/plugins beside the executable's folder
   bool use_cache = true;                     ///< read and write $XDG_CACHE_HOME/assay/plugins.json
+  int scan_limit_ms = 5000;                  ///< a library that is not scanned by then is SCAN_TIMEOUT
+  std::filesystem::path worker;  ///< the program assay-worker; empty: beside the executable or in ../bin
 };
 
 /// All libraries in search order (plugin-abi.md 3.1). Immutable after discover(); load() is thread-safe.
@@ -70,7 +73,8 @@ class Registry {
   ~Registry();
 
   [[nodiscard]] const std::vector<LibraryRecord>& libraries() const;
-  [[nodiscard]] const std::vector<PluginEntry>& plugins() const;  ///< sorted by kind, then id; failed ones left out
+  [[nodiscard]] const std::vector<PluginEntry>& plugins()
+      const;  ///< sorted by kind, then id; failed ones left out
   /// Warnings of the search: folders writable by others and so on.
   [[nodiscard]] const std::vector<std::string>& warnings() const;
 
@@ -78,8 +82,8 @@ class Registry {
   /// library that holds it (or bears its name) failed.
   [[nodiscard]] Result<const PluginEntry*> find(int kind, const std::string& name) const;
 
-  /// The entry of a library, loaded now if need be. `host` is handed to init. CHANGED_SINCE_SCAN and so on are
-  /// errors. The pointer is valid for the life of the process.
+  /// The entry of a library, loaded now if need be. `host` is handed to init. CHANGED_SINCE_SCAN and so on
+  /// are errors. The pointer is valid for the life of the process.
   Result<const assay_entry*> load(const PluginEntry& plugin, const assay_host* host) const;
 
  private:

@@ -42,8 +42,8 @@ bool bca_levels(double z0, double a, double conf, double& low, double& high) {
   return true;
 }
 
-void set_intervals(BootstrapResult& r, const std::vector<double>& sorted, std::span<const double> leave_one_out,
-                   double conf) {
+void set_intervals(BootstrapResult& r, const std::vector<double>& sorted,
+                   std::span<const double> leave_one_out, double conf) {
   const double alpha = 1.0 - conf;
   r.percentile = make_interval(kPercentile, quantile_sorted(sorted, 0.5 * alpha),
                                quantile_sorted(sorted, 1.0 - 0.5 * alpha));
@@ -92,28 +92,36 @@ UnitSums unit_sums(std::span<const double> numerator, std::span<const double> de
   return units;
 }
 
-BootstrapResult ratio_of_units(const UnitSums& units, Statistic statistic, bool equal_sizes,
-                               const BootstrapPlan& plan) {
+double finish_ratio(double top, double bottom, Statistic statistic) {
+  if (bottom == 0.0) return kUndefined;
+  const double ratio = top / bottom;
+  return statistic == Statistic::kExpMean ? std::exp(ratio) : ratio;
+}
+
+std::vector<double> unit_replicates(const UnitSums& units, Statistic statistic, const BootstrapPlan& plan) {
   const auto count = static_cast<std::uint32_t>(units.numerator.size());
-  const auto finish = [&](double top, double bottom) {
-    if (bottom == 0.0) return kUndefined;
-    const double ratio = top / bottom;
-    return statistic == Statistic::kExpMean ? std::exp(ratio) : ratio;
-  };
-  const double top = sum(units.numerator);
+  const bool equal_sizes = constant(units.denominator);
   const double bottom = sum(units.denominator);
   std::vector<std::uint32_t> picks(count);
   std::vector<double> replicates(plan.replicates);
   for (std::uint32_t b = 0; b < plan.replicates; ++b) {
     random_indices(plan.seed, plan.stream, b, count, picks);
     const double drawn = gather_sum(units.numerator, picks);
-    replicates[b] = finish(drawn, equal_sizes ? bottom : gather_sum(units.denominator, picks));
+    replicates[b] =
+        finish_ratio(drawn, equal_sizes ? bottom : gather_sum(units.denominator, picks), statistic);
   }
-  std::vector<double> leave_one_out(count);
-  for (std::uint32_t c = 0; c < count; ++c) {
-    leave_one_out[c] = finish(top - units.numerator[c], bottom - units.denominator[c]);
+  return replicates;
+}
+
+BootstrapResult ratio_of_units(const UnitSums& units, Statistic statistic, const BootstrapPlan& plan) {
+  const double top = sum(units.numerator);
+  const double bottom = sum(units.denominator);
+  std::vector<double> leave_one_out(units.numerator.size());
+  for (std::size_t c = 0; c < leave_one_out.size(); ++c) {
+    leave_one_out[c] = finish_ratio(top - units.numerator[c], bottom - units.denominator[c], statistic);
   }
-  return summarize_replicates(finish(top, bottom), std::move(replicates), leave_one_out, plan.conf);
+  return summarize_replicates(finish_ratio(top, bottom, statistic), unit_replicates(units, statistic, plan),
+                              leave_one_out, plan.conf);
 }
 
 BootstrapResult bootstrap_median(std::span<const double> x, const Clusters& clusters,
@@ -206,14 +214,19 @@ BootstrapResult bootstrap(std::span<const double> x, const Clusters& clusters, S
                           const BootstrapPlan& plan) {
   if (x.empty()) return summarize_replicates(kUndefined, {}, plan.conf);
   if (statistic == Statistic::kMedian) return bootstrap_median(x, clusters, plan);
-  const UnitSums units = unit_sums(x, {}, clusters);
-  return ratio_of_units(units, statistic, constant(units.denominator), plan);
+  return ratio_of_units(unit_sums(x, {}, clusters), statistic, plan);
 }
 
 BootstrapResult bootstrap_ratio(std::span<const double> numerator, std::span<const double> denominator,
                                 const Clusters& clusters, const BootstrapPlan& plan) {
   if (numerator.empty()) return summarize_replicates(kUndefined, {}, plan.conf);
-  return ratio_of_units(unit_sums(numerator, denominator, clusters), Statistic::kMean, false, plan);
+  return ratio_of_units(unit_sums(numerator, denominator, clusters), Statistic::kMean, plan);
+}
+
+std::vector<double> ratio_replicates(std::span<const double> numerator, std::span<const double> denominator,
+                                     const Clusters& clusters, const BootstrapPlan& plan) {
+  if (numerator.empty()) return {};
+  return unit_replicates(unit_sums(numerator, denominator, clusters), Statistic::kMean, plan);
 }
 
 }  // namespace assay::stats

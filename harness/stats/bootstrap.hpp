@@ -1,7 +1,8 @@
 // The bootstrap of one-sample statistics: percentile and BCa intervals (specs/statistics.md section 6).
 //
-// Efron and Tibshirani 1993, chapters 13 and 14. Replicate b draws unit random_index(seed, stream, b, i, units) as
-// its i-th draw; units are items, or whole clusters numbered by first appearance. Replicates are kept in order of b.
+// Efron and Tibshirani 1993, chapters 13 and 14. Replicate b draws unit random_index(seed, stream, b, i,
+// units) as its i-th draw; units are items, or whole clusters numbered by first appearance. Replicates are
+// kept in order of b.
 #pragma once
 
 #include <cstddef>
@@ -48,7 +49,8 @@ struct BootstrapResult {
   std::uint32_t dropped = 0;         ///< replicates on which the statistic was undefined
 };
 
-/// Intervals from replicates (NaN = undefined on that resample) and leave-one-unit-out values (empty: no BCa).
+/// Intervals from replicates (NaN = undefined on that resample) and leave-one-unit-out values (empty: no
+/// BCa).
 BootstrapResult summarize_replicates(double estimate, std::vector<double> replicates,
                                      std::span<const double> leave_one_out, double conf);
 
@@ -66,6 +68,11 @@ BootstrapResult bootstrap(std::span<const double> x, const Clusters& clusters, S
 /// denominator 0 is dropped.
 BootstrapResult bootstrap_ratio(std::span<const double> numerator, std::span<const double> denominator,
                                 const Clusters& clusters, const BootstrapPlan& plan);
+
+/// The replicates behind bootstrap_ratio(), in order of b, NaN where a resample has denominator 0: two runs
+/// with the same plan are paired replicate by replicate.
+std::vector<double> ratio_replicates(std::span<const double> numerator, std::span<const double> denominator,
+                                     const Clusters& clusters, const BootstrapPlan& plan);
 
 /// The sum of values[i] over picks, by blocks, so that the rounding error stays small.
 double gather_sum(std::span<const double> values, std::span<const std::uint32_t> picks);

@@ -23,10 +23,10 @@ constexpr std::array<std::pair<Rule, std::string_view>, 6> kRuleNames{{{Rule::kP
                                                                        {Rule::kRatio, "ratio"},
                                                                        {Rule::kExpMean, "exp_mean"},
                                                                        {Rule::kCustom, "custom"}}};
-constexpr std::size_t kSmallSample = 30;    // below it a mean uses BCa
-constexpr double kSkewed = 1.0;             // above it a mean uses BCa
-constexpr std::size_t kFewClusters = 20;    // below it coverage is known to be too low
-constexpr double kEndDistance = 3.0;        // a clustered proportion this near to 0 or 1 uses wilson_neff
+constexpr std::size_t kSmallSample = 30;  // below it a mean uses BCa
+constexpr double kSkewed = 1.0;           // above it a mean uses BCa
+constexpr std::size_t kFewClusters = 20;  // below it coverage is known to be too low
+constexpr double kEndDistance = 3.0;      // a clustered proportion this near to 0 or 1 uses wilson_neff
 
 // The finite part of a sample.
 struct Items {
@@ -171,34 +171,6 @@ Estimate estimate_ratio(const Items& items, const Options& options) {
   return e;
 }
 
-// Evaluates the callback on all resamples, batch by batch, in order of b. False when the callback gave up.
-bool custom_replicates(const Sample& sample, const Clusters& clusters, const BootstrapPlan& plan,
-                       std::size_t batch, std::vector<std::vector<double>>& replicates) {
-  const std::size_t outputs = sample.outputs;
-  std::vector<std::vector<std::uint32_t>> items(batch);
-  std::vector<Resample> spans(batch);
-  std::vector<std::uint32_t> picks(clusters.count());
-  for (std::uint32_t first = 0; first < plan.replicates;) {
-    const std::size_t size = std::min<std::size_t>(batch, plan.replicates - first);
-    for (std::size_t r = 0; r < size; ++r) {
-      random_indices(plan.seed, plan.stream, first + static_cast<std::uint32_t>(r), clusters.count(), picks);
-      items[r].clear();
-      for (const std::uint32_t c : picks) {
-        const auto members = clusters.of(c);
-        items[r].insert(items[r].end(), members.begin(), members.end());
-      }
-      spans[r] = items[r];
-    }
-    std::vector<double> out(size * outputs, kUndefined);
-    if (!sample.custom(std::span<const Resample>(spans).first(size), out)) return false;
-    for (std::size_t r = 0; r < size; ++r) {
-      for (std::size_t k = 0; k < outputs; ++k) replicates[k].push_back(out[r * outputs + k]);
-    }
-    first += static_cast<std::uint32_t>(size);
-  }
-  return true;
-}
-
 Estimate assemble_custom(std::vector<Estimate> parts) {
   Estimate main = std::move(parts.front());
   for (std::size_t k = 1; k < parts.size(); ++k) {
@@ -218,7 +190,8 @@ Estimate estimate_custom(const Sample& sample, const Options& options) {
     for (Estimate& part : parts) part.undefined = reason;
     return assemble_custom(std::move(parts));
   };
-  if (!sample.custom || sample.outputs == 0) return all_undefined("no callback evaluates the custom statistic");
+  if (!sample.custom || sample.outputs == 0)
+    return all_undefined("no callback evaluates the custom statistic");
   if (sample.items == 0) return all_undefined("no items");
   Clusters clusters = sample.groups.empty() ? singletons(sample.items) : make_clusters(sample.groups);
   const bool has_groups = detail::grouped(clusters);
@@ -226,11 +199,10 @@ Estimate estimate_custom(const Sample& sample, const Options& options) {
     if (has_groups) part.clusters = clusters.count();
     detail::note_few_clusters(part);
   }
-  std::vector<std::uint32_t> identity(sample.items);
-  std::iota(identity.begin(), identity.end(), 0U);
-  const std::array<Resample, 1> whole{Resample(identity)};
-  std::vector<double> values(sample.outputs, kUndefined);
-  if (!sample.custom(whole, values)) return all_undefined("the callback gave up");
+  std::vector<double> values;
+  if (!detail::evaluate_custom(sample.custom, sample.outputs, sample.items, values)) {
+    return all_undefined("the callback gave up");
+  }
   for (std::size_t k = 0; k < parts.size(); ++k) {
     if (std::isfinite(values[k])) parts[k].value = values[k];
   }
@@ -238,7 +210,8 @@ Estimate estimate_custom(const Sample& sample, const Options& options) {
     return all_undefined(has_groups ? "one cluster: nothing to resample" : "one item: nothing to resample");
   }
   std::vector<std::vector<double>> replicates(parts.size());
-  if (!custom_replicates(sample, clusters, plan, std::max<std::size_t>(options.batch, 1), replicates)) {
+  if (!detail::replicate_custom(sample.custom, sample.outputs, clusters, plan,
+                                std::max<std::size_t>(options.batch, 1), replicates)) {
     for (Estimate& part : parts) part.value.reset();
     return all_undefined("the callback gave up");
   }
@@ -281,7 +254,8 @@ void set_bootstrap(Estimate& e, const BootstrapResult& result, const BootstrapPl
   e.dropped = result.dropped;
   e.streams = std::move(streams);
   if (result.dropped > 0) {
-    e.notes.push_back(std::to_string(result.dropped) + " replicates dropped: the statistic is undefined there");
+    e.notes.push_back(std::to_string(result.dropped) +
+                      " replicates dropped: the statistic is undefined there");
   }
 }
 
@@ -298,7 +272,45 @@ BootstrapPlan plan_of(const Options& options, Estimate& e) {
   return plan;
 }
 
-bool grouped(const Clusters& clusters) { return clusters.count() < clusters.items(); }
+bool replicate_custom(const CustomStatistic& custom, std::size_t outputs, const Clusters& clusters,
+                      const BootstrapPlan& plan, std::size_t batch,
+                      std::vector<std::vector<double>>& replicates) {
+  std::vector<std::vector<std::uint32_t>> items(batch);
+  std::vector<Resample> spans(batch);
+  std::vector<std::uint32_t> picks(clusters.count());
+  for (std::uint32_t first = 0; first < plan.replicates;) {
+    const std::size_t size = std::min<std::size_t>(batch, plan.replicates - first);
+    for (std::size_t r = 0; r < size; ++r) {
+      random_indices(plan.seed, plan.stream, first + static_cast<std::uint32_t>(r), clusters.count(), picks);
+      items[r].clear();
+      for (const std::uint32_t c : picks) {
+        const auto members = clusters.of(c);
+        items[r].insert(items[r].end(), members.begin(), members.end());
+      }
+      spans[r] = items[r];
+    }
+    std::vector<double> out(size * outputs, kUndefined);
+    if (!custom(std::span<const Resample>(spans).first(size), out)) return false;
+    for (std::size_t r = 0; r < size; ++r) {
+      for (std::size_t k = 0; k < outputs; ++k) replicates[k].push_back(out[r * outputs + k]);
+    }
+    first += static_cast<std::uint32_t>(size);
+  }
+  return true;
+}
+
+bool evaluate_custom(const CustomStatistic& custom, std::size_t outputs, std::size_t items,
+                     std::vector<double>& values) {
+  std::vector<std::uint32_t> identity(items);
+  std::iota(identity.begin(), identity.end(), 0U);
+  const std::array<Resample, 1> whole{Resample(identity)};
+  values.assign(outputs, kUndefined);
+  return custom(whole, values);
+}
+
+bool grouped(const Clusters& clusters) {
+  return clusters.count() < clusters.items();
+}
 
 }  // namespace detail
 
@@ -318,7 +330,8 @@ std::optional<Rule> rule_from_name(std::string_view name) {
 
 Estimate estimate(const Sample& sample, const Options& options) {
   const std::size_t n = sample.rule == Rule::kCustom ? sample.items : sample.values.size();
-  if (!(options.conf > 0.0 && options.conf < 1.0)) return refused("the confidence level is not inside (0, 1)");
+  if (!(options.conf > 0.0 && options.conf < 1.0))
+    return refused("the confidence level is not inside (0, 1)");
   if (!sample.groups.empty() && sample.groups.size() != n) {
     return refused("the number of groups differs from the number of items");
   }
@@ -330,10 +343,14 @@ Estimate estimate(const Sample& sample, const Options& options) {
   if (sample.rule == Rule::kAuroc) return detail::estimate_auroc(sample, options);
   const Items items = finite_items(sample);
   switch (sample.rule) {
-    case Rule::kProportion: return estimate_proportion(items, options);
-    case Rule::kRatio: return estimate_ratio(items, options);
-    case Rule::kExpMean: return estimate_exp_mean(items, options);
-    default: return estimate_mean(items, options);
+    case Rule::kProportion:
+      return estimate_proportion(items, options);
+    case Rule::kRatio:
+      return estimate_ratio(items, options);
+    case Rule::kExpMean:
+      return estimate_exp_mean(items, options);
+    default:
+      return estimate_mean(items, options);
   }
 }
 

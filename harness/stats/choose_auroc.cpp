@@ -66,12 +66,6 @@ Estimate blank(const Classes& classes, std::string name) {
   return e;
 }
 
-std::string target_name(double target) {
-  char buffer[32];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, target).ptr;
-  return "tpr_at_fpr@" + std::string(buffer, end);
-}
-
 void fill_from_replicates(Estimate& e, const BootstrapResult& r, std::string_view method,
                           const BootstrapPlan& plan) {
   e.value = number(r.estimate);
@@ -84,10 +78,10 @@ void fill_from_replicates(Estimate& e, const BootstrapResult& r, std::string_vie
 
 Estimate tpr_companion(const Classes& classes, const RocCurve& curve, double target,
                        std::vector<double> replicates, const BootstrapPlan& plan) {
-  Estimate e = blank(classes, target_name(target));
+  Estimate e = blank(classes, tpr_name(target));
   const TprAtFpr at = tpr_at_fpr(curve, target, TprRule::kStrict);
-  fill_from_replicates(e, summarize_replicates(at.tpr, std::move(replicates), plan.conf), "tpr_at_fpr.bootstrap",
-                       plan);
+  fill_from_replicates(e, summarize_replicates(at.tpr, std::move(replicates), plan.conf),
+                       "tpr_at_fpr.bootstrap", plan);
   if (at.below_resolution) {
     e.notes.emplace_back("resolution limited");
     e.details.emplace_back("smallest_nonzero_fpr", 1.0 / static_cast<double>(curve.negatives));
@@ -110,7 +104,7 @@ void add_companions(Estimate& main, const Classes& classes, const RocCurve& curv
     pr.undefined = main.undefined;
     main.companions.push_back(std::move(pr));
     for (const double target : options.fpr_targets) {
-      Estimate e = blank(classes, target_name(target));
+      Estimate e = blank(classes, tpr_name(target));
       e.method = "tpr_at_fpr.bootstrap";
       e.undefined = main.undefined;
       main.companions.push_back(std::move(e));
@@ -131,6 +125,14 @@ void add_companions(Estimate& main, const Classes& classes, const RocCurve& curv
 
 }  // namespace
 
+std::string tpr_name(double fpr) {
+  char buffer[32];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, fpr).ptr;
+  std::string name = "tpr_at_fpr@";
+  name.append(buffer, end);
+  return name;
+}
+
 Estimate estimate_auroc(const Sample& sample, const Options& options) {
   if (sample.labels.size() != sample.values.size()) {
     Estimate e;
@@ -141,10 +143,9 @@ Estimate estimate_auroc(const Sample& sample, const Options& options) {
   const Classes classes = split(sample);
   Estimate e = blank(classes, "");
   const bool clustered = classes.clusters > 0;
-  const AurocEstimate area =
-      clustered ? delong_clustered(classes.positives, classes.negatives,
-                                   {classes.positive_groups, classes.negative_groups})
-                : delong(classes.positives, classes.negatives);
+  const AurocEstimate area = clustered ? delong_clustered(classes.positives, classes.negatives,
+                                                          {classes.positive_groups, classes.negative_groups})
+                                       : delong(classes.positives, classes.negatives);
   e.value = number(area.auroc);
   e.se = number(area.se);
   const BootstrapPlan plan = plan_of(options, e);

@@ -25,6 +25,17 @@ BootstrapPlan plan_of(const Options& options, Estimate& estimate);
 /// True when groups exist and at least one holds two items.
 bool grouped(const Clusters& clusters);
 
+/// Evaluates a callback on all resamples of the plan, batch by batch, in order of b, and appends to
+/// replicates[k]. False when the callback gave up.
+bool replicate_custom(const CustomStatistic& custom, std::size_t outputs, const Clusters& clusters,
+                      const BootstrapPlan& plan, std::size_t batch,
+                      std::vector<std::vector<double>>& replicates);
+/// The statistic itself: one call on 0 .. items-1. False when the callback gave up.
+bool evaluate_custom(const CustomStatistic& custom, std::size_t outputs, std::size_t items,
+                     std::vector<double>& values);
+/// "tpr_at_fpr@0.05".
+std::string tpr_name(double fpr);
+
 /// The estimate for Rule::kAuroc.
 Estimate estimate_auroc(const Sample& sample, const Options& options);
 

@@ -82,7 +82,8 @@ GroupSums group_sums(const Placements& p, RocGroups groups, std::size_t top) {
 }
 
 // Obuchowski's (co)variance of two areas; with a = b the variance of one.
-double clustered_covariance(const GroupSums& a, const GroupSums& b, const GroupCounts& counts, double m, double n) {
+double clustered_covariance(const GroupSums& a, const GroupSums& b, const GroupCounts& counts, double m,
+                            double n) {
   CompensatedSum s10;
   CompensatedSum s01;
   CompensatedSum s11;
@@ -105,7 +106,8 @@ void finish_paired(PairedAuroc& r, double conf) {
   r.delta = r.auroc_b - r.auroc_a;
   double variance_of_difference = r.var_a + r.var_b - 2.0 * r.cov;
   if (std::isnan(variance_of_difference)) {
-    r.interval = undefined_interval(r.interval.method, "the standard error is undefined: too few items or groups");
+    r.interval =
+        undefined_interval(r.interval.method, "the standard error is undefined: too few items or groups");
     return;
   }
   if (variance_of_difference <= 1e-14 * (r.var_a + r.var_b)) {
@@ -244,7 +246,8 @@ Interval auroc_score(double auroc, std::size_t positives, std::size_t negatives,
 }
 
 PairedAuroc delong_paired(std::span<const double> positives_a, std::span<const double> negatives_a,
-                          std::span<const double> positives_b, std::span<const double> negatives_b, double conf) {
+                          std::span<const double> positives_b, std::span<const double> negatives_b,
+                          double conf) {
   PairedAuroc r;
   r.interval.method = "delong_paired";
   const Placements a = placements(positives_a, negatives_a);
@@ -270,7 +273,8 @@ PairedAuroc delong_clustered_paired(std::span<const double> positives_a, std::sp
   r.auroc_a = a.auroc;
   r.auroc_b = b.auroc;
   const GroupCounts counts = count_groups(groups);
-  if (!std::isnan(a.auroc) && !std::isnan(b.auroc) && counts.with_positives > 1 && counts.with_negatives > 1) {
+  if (!std::isnan(a.auroc) && !std::isnan(b.auroc) && counts.with_positives > 1 &&
+      counts.with_negatives > 1) {
     const auto m = static_cast<double>(positives_a.size());
     const auto n = static_cast<double>(negatives_a.size());
     const GroupSums sums_a = group_sums(a, groups, counts.positives.size());

@@ -26,13 +26,13 @@ Placements placements(std::span<const double> positives, std::span<const double>
 /// An AUROC with its standard error.
 struct AurocEstimate {
   double auroc = kUndefined;
-  double se = kUndefined;        ///< NaN: undefined, see reason
-  std::string_view reason;       ///< why auroc or se is undefined; empty otherwise
+  double se = kUndefined;   ///< NaN: undefined, see reason
+  std::string_view reason;  ///< why auroc or se is undefined; empty otherwise
   std::size_t positives = 0;
   std::size_t negatives = 0;
   std::size_t groups_positive = 0;  ///< clustered only: groups that have positives
   std::size_t groups_negative = 0;
-  std::size_t groups = 0;           ///< clustered only: all groups
+  std::size_t groups = 0;  ///< clustered only: all groups
 };
 
 /// DeLong's error. One class missing: undefined; fewer than two of a class: se undefined.
@@ -51,14 +51,14 @@ AurocEstimate delong_clustered(std::span<const double> positives, std::span<cons
 /// Hanley and McNeil's error from the area alone.
 double hanley_mcneil_se(double auroc, std::size_t positives, std::size_t negatives);
 
-/// A +- z se on the logit scale. Where it does not exist (A in {0,1}, se = 0 or undefined by class size) the result
-/// is auroc_score() under its own name. The score interval ignores groups; with groups and an undefined se at an
-/// interior A the result is undefined.
+/// A +- z se on the logit scale. Where it does not exist (A in {0,1}, se = 0 or undefined by class size) the
+/// result is auroc_score() under its own name. The score interval ignores groups; with groups and an
+/// undefined se at an interior A the result is undefined.
 Interval delong_logit(const AurocEstimate& estimate, double conf);
 /// A +- z se, clipped to [0, 1] (variant).
 Interval delong_wald(const AurocEstimate& estimate, double conf);
-/// Score interval "auroc.score": all theta with (A - theta)^2 <= z^2 V(theta), V from the Hanley-McNeil form with
-/// exponential scores and equal weights (specs/statistics.md section 7).
+/// Score interval "auroc.score": all theta with (A - theta)^2 <= z^2 V(theta), V from the Hanley-McNeil form
+/// with exponential scores and equal weights (specs/statistics.md section 7).
 Interval auroc_score(double auroc, std::size_t positives, std::size_t negatives, double conf);
 
 /// Two detectors on the same items, B minus A.
@@ -76,7 +76,8 @@ struct PairedAuroc {
 };
 /// Positives (and negatives) of A and B are the same items in the same order.
 PairedAuroc delong_paired(std::span<const double> positives_a, std::span<const double> negatives_a,
-                          std::span<const double> positives_b, std::span<const double> negatives_b, double conf);
+                          std::span<const double> positives_b, std::span<const double> negatives_b,
+                          double conf);
 /// The clustered form: Obuchowski's formula on the differences of the placements (var_a, var_b, cov are the
 /// clustered ones).
 PairedAuroc delong_clustered_paired(std::span<const double> positives_a, std::span<const double> negatives_a,

@@ -28,7 +28,9 @@ constexpr double kSqrtHalf = 0.70710678118654752440;
 
 }  // namespace
 
-double normal_cdf(double x) { return 0.5 * std::erfc(-x * kSqrtHalf); }
+double normal_cdf(double x) {
+  return 0.5 * std::erfc(-x * kSqrtHalf);
+}
 
 double normal_quantile(double p) {
   if (!(p >= 0.0 && p <= 1.0)) return kNaN;
@@ -37,11 +39,17 @@ double normal_quantile(double p) {
   return bm::quantile(Normal(), p);
 }
 
-double normal_critical(double conf) { return normal_quantile(0.5 + 0.5 * conf); }
+double normal_critical(double conf) {
+  return normal_quantile(0.5 + 0.5 * conf);
+}
 
-double normal_two_sided(double z) { return std::erfc(std::fabs(z) * kSqrtHalf); }
+double normal_two_sided(double z) {
+  return std::erfc(std::fabs(z) * kSqrtHalf);
+}
 
-double student_cdf(double t, double df) { return student_upper(-t, df); }
+double student_cdf(double t, double df) {
+  return student_upper(-t, df);
+}
 
 double student_upper(double t, double df) {
   if (std::isnan(t) || !(df > 0.0)) return kNaN;
@@ -61,7 +69,9 @@ double student_critical(double conf, double df) {
   return bm::quantile(bm::complement(Student(df), tail));
 }
 
-double student_two_sided(double t, double df) { return 2.0 * student_upper(std::fabs(t), df); }
+double student_two_sided(double t, double df) {
+  return 2.0 * student_upper(std::fabs(t), df);
+}
 
 double beta_quantile(double p, double a, double b) {
   if (!(p >= 0.0 && p <= 1.0) || !(a > 0.0) || !(b > 0.0)) return kNaN;
@@ -81,7 +91,9 @@ double binomial_pmf(std::int64_t k, std::int64_t n, double prob) {
   return bm::pdf(Binomial(static_cast<double>(n), prob), static_cast<double>(k));
 }
 
-double chi_squared_1_upper(double x) { return x <= 0.0 ? 1.0 : std::erfc(std::sqrt(0.5 * x)); }
+double chi_squared_1_upper(double x) {
+  return x <= 0.0 ? 1.0 : std::erfc(std::sqrt(0.5 * x));
+}
 
 double log_beta(double a, double b) {
   return bm::lgamma(a, Policy()) + bm::lgamma(b, Policy()) - bm::lgamma(a + b, Policy());

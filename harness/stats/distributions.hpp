@@ -1,7 +1,7 @@
 // Quantiles and tails of the normal, Student, beta, binomial and chi-squared distributions.
 //
-// Boost.Math computes them, in double precision only (no promotion to long double, whose width differs between
-// machines) and without exceptions: arguments outside the domain give NaN.
+// Boost.Math computes them, in double precision only (no promotion to long double, whose width differs
+// between machines) and without exceptions: arguments outside the domain give NaN.
 #pragma once
 
 #include <cstdint>

@@ -71,7 +71,8 @@ Interval newcombe_difference(double x1, double n1, double x2, double n2, double 
   const Interval w1 = wilson(x1, n1, conf);
   const Interval w2 = wilson(x2, n2, conf);
   const double d = p1 - p2;
-  return make_interval(kMethod, d - std::hypot(p1 - w1.lo, w2.hi - p2), d + std::hypot(w1.hi - p1, p2 - w2.lo));
+  return make_interval(kMethod, d - std::hypot(p1 - w1.lo, w2.hi - p2),
+                       d + std::hypot(w1.hi - p1, p2 - w2.lo));
 }
 
 }  // namespace assay::stats

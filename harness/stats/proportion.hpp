@@ -1,6 +1,7 @@
 // Intervals for binary proportions x of n (specs/statistics.md section 4). The Wald interval is not offered.
 //
-// Counts are doubles with integral values 0 <= x <= n (callers count in integers; n_eff is real). n = 0 is undefined.
+// Counts are doubles with integral values 0 <= x <= n (callers count in integers; n_eff is real). n = 0 is
+// undefined.
 #pragma once
 
 #include "harness/stats/interval.hpp"
@@ -22,7 +23,8 @@ Interval jeffreys(double x, double n, double conf);
 /// Wilson for clustered items: n_eff = n / max(1, deff), p unchanged, clipped to [0, 1].
 Interval wilson_neff(double p, double n, double deff, double conf);
 
-/// Difference p1 - p2 of independent proportions by Newcombe's hybrid score method (Newcombe 1998, method 10).
+/// Difference p1 - p2 of independent proportions by Newcombe's hybrid score method (Newcombe 1998, method
+/// 10).
 Interval newcombe_difference(double x1, double n1, double x2, double n2, double conf);
 
 }  // namespace assay::stats

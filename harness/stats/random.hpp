@@ -1,8 +1,8 @@
 // Counter-based random numbers: Philox4x32 with 10 rounds, and the project's numbered streams.
 //
-// Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). A value depends only on
-// (seed, stream, b, i), so results do not depend on threads or on the order of work
-// (specs/statistics.md section 2).
+// Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). A value depends only
+// on (seed, stream, b, i), so results do not depend on threads or on the order of work (specs/statistics.md
+// section 2).
 #pragma once
 
 #include <array>
@@ -36,7 +36,8 @@ std::uint32_t random_index(std::uint64_t seed, std::uint32_t stream, std::uint32
 /// (u64 >> 11) * 2^-53: uniform on [0, 1).
 double random_uniform(std::uint64_t seed, std::uint32_t stream, std::uint32_t b, std::uint32_t i);
 
-/// The draws i = 0 .. out.size()-1 of replicate b: the same values as random_index, computed in blocks of lanes.
+/// The draws i = 0 .. out.size()-1 of replicate b: the same values as random_index, computed in blocks of
+/// lanes.
 void random_indices(std::uint64_t seed, std::uint32_t stream, std::uint32_t b, std::uint32_t n,
                     std::span<std::uint32_t> out);
 
@@ -48,7 +49,8 @@ std::vector<std::uint32_t> random_permutation(std::uint64_t seed, std::uint32_t 
                                               std::uint32_t stream = kStreamSelect);
 
 /// The seed of one task: the first 8 bytes, little endian, of SHA-256 over
-/// "assay.seed.v1|<seed decimal>|<purpose>|<task id>". Purposes: bootstrap, permutation, select, fewshot, ties.
+/// "assay.seed.v1|<seed decimal>|<purpose>|<task id>". Purposes: bootstrap, permutation, select, fewshot,
+/// ties.
 std::uint64_t task_seed(std::uint64_t seed, std::string_view purpose, std::string_view task);
 
 }  // namespace assay::stats

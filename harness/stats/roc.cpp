@@ -157,7 +157,8 @@ double pr_auc(const RocCurve& curve) {
   const std::vector<PrPoint> points = pr_curve(curve);
   CompensatedSum area;
   for (std::size_t i = 1; i < points.size(); ++i) {
-    area.add((points[i].recall - points[i - 1].recall) * (points[i].precision + points[i - 1].precision) * 0.5);
+    area.add((points[i].recall - points[i - 1].recall) * (points[i].precision + points[i - 1].precision) *
+             0.5);
   }
   return area.value();
 }
@@ -208,7 +209,8 @@ BestThreshold youden(const RocCurve& curve) {
   BestThreshold best;
   if (!curve.defined()) return best;
   const auto weight = [&](const RocPoint& p) {
-    return static_cast<std::int64_t>(p.tp * curve.negatives) - static_cast<std::int64_t>(p.fp * curve.positives);
+    return static_cast<std::int64_t>(p.tp * curve.negatives) -
+           static_cast<std::int64_t>(p.fp * curve.positives);
   };
   const RocPoint* at = &curve.points.front();
   for (const RocPoint& p : curve.points) {

@@ -1,8 +1,8 @@
 // ROC and precision-recall curves and what is read from them.
 //
-// Rules: specs/statistics.md section 7, specs/mia.md section 7, specs/detection.md section 7. Higher score = more
-// positive. Scores must be finite; callers count missing ones. Everything is decided on integer counts or on the
-// ratios tp/P and fp/N in double precision. One class missing: the results are NaN or "undefined".
+// Rules: specs/statistics.md section 7, specs/mia.md section 7, specs/detection.md section 7. Higher score =
+// more positive. Scores must be finite; callers count missing ones. Everything is decided on integer counts
+// or on the ratios tp/P and fp/N in double precision. One class missing: the results are NaN or "undefined".
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@
 
 namespace assay::stats {
 
-/// A vertex: the rule "score >= threshold" flags tp positives and fp negatives. The first vertex flags nothing
-/// and has an infinite threshold (shown as null).
+/// A vertex: the rule "score >= threshold" flags tp positives and fp negatives. The first vertex flags
+/// nothing and has an infinite threshold (shown as null).
 struct RocPoint {
   double threshold = kUndefined;
   std::uint64_t tp = 0;
@@ -77,8 +77,8 @@ struct PrPoint {
   double recall = 0.0;
   double precision = 1.0;
 };
-/// Points by descending threshold, starting with (recall 0, precision 1). `cut` drops the points after the first
-/// one with recall 1, as older scikit-learn did; this changes the length and not the area.
+/// Points by descending threshold, starting with (recall 0, precision 1). `cut` drops the points after the
+/// first one with recall 1, as older scikit-learn did; this changes the length and not the area.
 std::vector<PrPoint> pr_curve(const RocCurve& curve, bool cut = false);
 /// Area under the precision-recall curve by trapezoids (variant `trapezoid`).
 double pr_auc(const RocCurve& curve);

@@ -1,8 +1,8 @@
 // Stratified bootstrap of ROC statistics (specs/statistics.md section 7).
 //
 // Positives are resampled with stream 1, negatives with stream 6, both with the same replicate number; the
-// threshold of a TPR is found again in every replicate. The scores are sorted once and a resample is a list of
-// counts per distinct score, so a replicate costs O(n).
+// threshold of a TPR is found again in every replicate. The scores are sorted once and a resample is a list
+// of counts per distinct score, so a replicate costs O(n).
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,13 @@ namespace assay::stats {
 /// Replicates of several statistics on the same resamples, in order of b.
 struct RocReplicates {
   std::vector<double> auroc;
-  std::vector<double> pr_auc;             ///< trapezoid
-  std::vector<std::vector<double>> tpr;   ///< [target][b], rule `strict`
+  std::vector<double> pr_auc;            ///< trapezoid
+  std::vector<std::vector<double>> tpr;  ///< [target][b], rule `strict`
 };
 
-/// The score of each unit and the bootstrap units inside each class: singletons() for items, else the clusters of
-/// the positives and those of the negatives, numbered separately ("groups are resampled within label").
+/// The score of each unit and the bootstrap units inside each class: singletons() for items, else the
+/// clusters of the positives and those of the negatives, numbered separately ("groups are resampled within
+/// label").
 struct RocSample {
   std::span<const double> positives;
   std::span<const double> negatives;

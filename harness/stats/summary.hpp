@@ -24,16 +24,19 @@ class CompensatedSum {
 /// Arithmetic mean; NaN for no values.
 double mean(std::span<const double> x);
 
-/// Sample variance with divisor n-1, in two passes; NaN for fewer than two values. Exactly 0 for constant data.
+/// Sample variance with divisor n-1, in two passes; NaN for fewer than two values. Exactly 0 for constant
+/// data.
 double variance(std::span<const double> x);
 
-/// g1 = m3 / m2^{3/2} with divisor n (specs/statistics.md section 16); 0 for constant data, NaN for no values.
+/// g1 = m3 / m2^{3/2} with divisor n (specs/statistics.md section 16); 0 for constant data, NaN for no
+/// values.
 double skewness(std::span<const double> x);
 
 /// True when all values are equal (and there is at least one).
 bool constant(std::span<const double> x);
 
-/// Quantile of sorted data, type 7 of Hyndman and Fan 1996: h = (n-1) q, linear interpolation. NaN for no values.
+/// Quantile of sorted data, type 7 of Hyndman and Fan 1996: h = (n-1) q, linear interpolation. NaN for no
+/// values.
 double quantile_sorted(std::span<const double> sorted, double q);
 
 /// The same for unsorted data (copies and sorts).

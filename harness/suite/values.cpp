@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/base/strings.hpp"
+#include "harness/plugins/units.hpp"
 
 namespace assay::host {
 namespace {
@@ -38,29 +39,6 @@ Error mismatch(const ParamSpec& spec, const Argument& argument, const std::strin
   std::string text = (argument.where.empty() ? std::string() : argument.where + ": ") + "parameter '" +
                      spec.key + "' is " + to_text(argument) + "; expected " + detail;
   return {Code::kInvalidArgument, std::move(text), spec.key};
-}
-
-// "10s" -> 10 * 1e9 with the table of units; a bare number counts in the base unit when `bare` is set.
-struct Unit {
-  const char* suffix;
-  double factor;
-};
-constexpr Unit kDurations[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
-constexpr Unit kSizes[] = {{"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0},
-                           {"kB", 1e3},     {"MB", 1e6},        {"GB", 1e9},
-                           {"B", 1}};
-
-template <std::size_t N>
-bool scaled(std::string_view text, const Unit (&units)[N], std::int64_t& out) {
-  for (const Unit& unit : units) {
-    const std::string_view suffix = unit.suffix;
-    if (text.size() <= suffix.size() || text.substr(text.size() - suffix.size()) != suffix) continue;
-    const auto number = parse_double(trimmed(text.substr(0, text.size() - suffix.size())));
-    if (!number || *number < 0 || *number * unit.factor > 9e18) continue;
-    out = static_cast<std::int64_t>(*number * unit.factor);
-    return true;
-  }
-  return false;
 }
 
 Argument from_json(const Json& tree) {
@@ -120,11 +98,14 @@ Result<void> read(const ParamSpec& spec, const Argument& a, const PathResolver& 
     case ASSAY_PARAM_DURATION:
     case ASSAY_PARAM_SIZE: {
       const bool is_size = spec.type == ASSAY_PARAM_SIZE;
-      if (is_size && integer != nullptr && *integer >= 0)
+      if (is_size && integer != nullptr && *integer >= 0) {
         out.integer = *integer;
-      else if (text == nullptr ||
-               !(is_size ? scaled(*text, kSizes, out.integer) : scaled(*text, kDurations, out.integer)))
-        return wrong;
+      } else {
+        if (text == nullptr) return wrong;
+        Result<std::int64_t> parsed = is_size ? parse_size(*text) : parse_duration(*text);
+        if (!parsed) return wrong;
+        out.integer = *parsed;
+      }
       out.identity = std::to_string(out.integer);
       return check_bounds(spec, a, static_cast<double>(out.integer));
     }

@@ -1,9 +1,8 @@
 # assay_add_plugin(NAME SOURCES a.cpp b.c [LIBRARIES lib...])
 # Builds NAME.so as a plugin library: everything hidden but the entry and the markers, no undefined symbols,
 # all symbols bound at load time. In-tree plugins and plugins of others are built by this same function.
-set(ASSAY_PLUGIN_MAP "${CMAKE_CURRENT_LIST_DIR}/assay_plugin.map")
-
 function(assay_add_plugin name)
+  set(ASSAY_PLUGIN_MAP "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/assay_plugin.map")
   cmake_parse_arguments(P "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_library(${name} MODULE ${P_SOURCES})
   target_link_libraries(${name} PRIVATE assay::sdk ${P_LIBRARIES})

@@ -76,7 +76,8 @@ std::size_t strip_common_ends(std::span<const TokenId>& a, std::span<const Token
 std::vector<TokenId> code_point_ids(std::string_view text) {
   std::vector<TokenId> out;
   out.reserve(text.size());
-  for_each_code_point(text, [&](char32_t c, std::string_view, bool) { out.push_back(static_cast<TokenId>(c)); });
+  for_each_code_point(text,
+                      [&](char32_t c, std::string_view, bool) { out.push_back(static_cast<TokenId>(c)); });
   return out;
 }
 

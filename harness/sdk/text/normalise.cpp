@@ -3,6 +3,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "assay/text/utf8.hpp"
@@ -10,7 +11,9 @@
 namespace assay::text {
 namespace {
 
-bool is_article(std::string_view word) { return word == "a" || word == "an" || word == "the"; }
+bool is_article(std::string_view word) {
+  return word == "a" || word == "an" || word == "the";
+}
 
 std::string delete_ascii_punctuation(std::string_view text) {
   std::string out;
@@ -82,7 +85,9 @@ std::string capitalised(std::string_view text) {
   return out.append(low, low_first);
 }
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 }  // namespace
 
@@ -117,7 +122,8 @@ double token_f1(std::string_view prediction, std::string_view gold, F1Variant va
 std::optional<bool> exact_match_max(std::string_view prediction, std::span<const std::string> golds) {
   if (golds.empty()) return std::nullopt;
   const std::string p = normalise_squad(prediction);
-  return std::any_of(golds.begin(), golds.end(), [&](const std::string& g) { return normalise_squad(g) == p; });
+  return std::any_of(golds.begin(), golds.end(),
+                     [&](const std::string& g) { return normalise_squad(g) == p; });
 }
 
 std::optional<double> token_f1_max(std::string_view prediction, std::span<const std::string> golds,
@@ -136,7 +142,8 @@ std::optional<bool> substring_norm_any(std::string_view prediction, std::span<co
                      [&](const std::string& g) { return contains(p, normalise_squad(g)); });
 }
 
-std::optional<bool> substring_raw_lower_cap_any(std::string_view prediction, std::span<const std::string> golds) {
+std::optional<bool> substring_raw_lower_cap_any(std::string_view prediction,
+                                                std::span<const std::string> golds) {
   if (golds.empty()) return std::nullopt;
   return std::any_of(golds.begin(), golds.end(), [&](const std::string& g) {
     return contains(prediction, g) || contains(prediction, lower(g)) || contains(prediction, capitalised(g));

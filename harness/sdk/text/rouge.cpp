@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "assay/text/stem.hpp"
 #include "assay/text/utf8.hpp"
@@ -130,29 +131,45 @@ std::size_t distinct_words(const std::vector<Ids>& sentences, std::size_t id_cou
   return static_cast<std::size_t>(std::count(seen.begin(), seen.end(), true));
 }
 
+// For every token the lines that hold it, so that pairs of lines without a common token are never compared.
+class LineIndex {
+ public:
+  LineIndex(const std::vector<Ids>& lines, std::size_t id_count) : lines_with_(id_count) {
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      for (const TokenId t : lines[i]) {
+        if (lines_with_[t].empty() || lines_with_[t].back() != i) lines_with_[t].push_back(i);
+      }
+    }
+  }
+
+  // Lines that share a wanted token with `line`, ascending. Valid until the next call.
+  template <class Wanted>
+  const std::vector<std::size_t>& sharing(const Ids& line, Wanted&& wanted) {
+    found_.clear();
+    for (const TokenId t : line) {
+      if (wanted(t)) found_.insert(found_.end(), lines_with_[t].begin(), lines_with_[t].end());
+    }
+    std::sort(found_.begin(), found_.end());
+    found_.erase(std::unique(found_.begin(), found_.end()), found_.end());
+    return found_;
+  }
+
+ private:
+  std::vector<std::vector<std::size_t>> lines_with_;
+  std::vector<std::size_t> found_;
+};
+
 // Size of the union of the words of one LCS per pair of sentences. Only pairs that share a word which is
 // not in the union yet can enlarge it.
 std::size_t pypi_union(std::vector<Ids> reference, std::vector<Ids> hypothesis, std::size_t id_count) {
   sort_unique(reference);
   sort_unique(hypothesis);
-  std::vector<std::vector<std::size_t>> sentences_with(id_count);
-  for (std::size_t r = 0; r < reference.size(); ++r) {
-    for (const TokenId t : reference[r]) {
-      auto& list = sentences_with[t];
-      if (list.empty() || list.back() != r) list.push_back(r);
-    }
-  }
+  LineIndex index(reference, id_count);
   std::vector<bool> in_union(id_count, false);
   std::size_t size = 0;
   ColumnMasks masks(id_count);
-  std::vector<std::size_t> candidates;
   for (const Ids& h : hypothesis) {
-    candidates.clear();
-    for (const TokenId t : h) {
-      if (!in_union[t]) candidates.insert(candidates.end(), sentences_with[t].begin(), sentences_with[t].end());
-    }
-    std::sort(candidates.begin(), candidates.end());
-    candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
+    const auto& candidates = index.sharing(h, [&](TokenId t) { return !in_union[t]; });
     if (candidates.empty()) continue;
     masks.assign(h);
     for (const std::size_t r : candidates) {
@@ -247,15 +264,16 @@ RougeScore rouge_l_summary(std::string_view reference, std::string_view hypothes
   auto left_r = counts(r, ids.size());
   auto left_h = counts(h, ids.size());
   sort_unique(h);  // equal lines give equal positions
+  LineIndex index(h, ids.size());
   ColumnMasks masks(ids.size());
   std::size_t hits = 0;
   std::vector<bool> in_union;
   for (const Ids& line : r) {
     masks.assign(line);
     in_union.assign(line.size(), false);
-    for (const Ids& other : h) {
+    for (const std::size_t other : index.sharing(line, [](TokenId) { return true; })) {
       // The hypothesis is on the rows: at a tie the reference position is given up, as the source does.
-      for (const LcsMatch m : lcs_matches(other, line, masks)) in_union[m.column] = true;
+      for (const LcsMatch m : lcs_matches(h[other], line, masks)) in_union[m.column] = true;
     }
     for (std::size_t j = 0; j < line.size(); ++j) {
       if (!in_union[j] || left_r[line[j]] == 0 || left_h[line[j]] == 0) continue;

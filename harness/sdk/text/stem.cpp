@@ -29,9 +29,9 @@ class LetterKinds {
 };
 
 struct Shape {
-  int measure = 0;         // number of vowel-consonant borders
+  int measure = 0;  // number of vowel-consonant borders
   bool has_vowel = false;
-  bool last = true;        // consonant flags of the last three letters
+  bool last = true;  // consonant flags of the last three letters
   bool before_last = true;
   bool third_last = true;
 };
@@ -50,7 +50,9 @@ Shape shape_of(std::string_view stem) {
   return s;
 }
 
-int measure(std::string_view stem) { return shape_of(stem).measure; }
+int measure(std::string_view stem) {
+  return shape_of(stem).measure;
+}
 
 bool ends_with_double_consonant(std::string_view word) {
   return word.size() >= 2 && word.back() == word[word.size() - 2] && shape_of(word).last;
@@ -76,12 +78,16 @@ void apply_first(std::string& word, std::span<const Rule> rules, Allowed&& allow
   for (const Rule& rule : rules) {
     if (!word.ends_with(rule.suffix)) continue;
     const std::string_view stem(word.data(), word.size() - rule.suffix.size());
-    if (allowed(stem)) word.replace(stem.size(), rule.suffix.size(), rule.replacement);
+    if (!allowed(stem)) return;
+    word.resize(stem.size());
+    word.append(rule.replacement);
     return;
   }
 }
 
-bool positive_measure(std::string_view stem) { return measure(stem) > 0; }
+bool positive_measure(std::string_view stem) {
+  return measure(stem) > 0;
+}
 
 void step_1a(std::string& word) {
   static constexpr std::array<Rule, 4> kRules{{{"sses", "ss"}, {"ies", "i"}, {"ss", "ss"}, {"s", ""}}};
@@ -127,13 +133,12 @@ void step_1c(std::string& word) {
 }
 
 void step_2(std::string& word) {
-  static constexpr std::array<Rule, 21> kRules{{{"ational", "ate"},  {"tional", "tion"}, {"enci", "ence"},
-                                                {"anci", "ance"},    {"izer", "ize"},    {"bli", "ble"},
-                                                {"alli", "al"},      {"entli", "ent"},   {"eli", "e"},
-                                                {"ousli", "ous"},    {"ization", "ize"}, {"ation", "ate"},
-                                                {"ator", "ate"},     {"alism", "al"},    {"iveness", "ive"},
-                                                {"fulness", "ful"},  {"ousness", "ous"}, {"aliti", "al"},
-                                                {"iviti", "ive"},    {"biliti", "ble"},  {"fulli", "ful"}}};
+  static constexpr std::array<Rule, 21> kRules{
+      {{"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"}, {"anci", "ance"}, {"izer", "ize"},
+       {"bli", "ble"},     {"alli", "al"},     {"entli", "ent"}, {"eli", "e"},     {"ousli", "ous"},
+       {"ization", "ize"}, {"ation", "ate"},   {"ator", "ate"},  {"alism", "al"},  {"iveness", "ive"},
+       {"fulness", "ful"}, {"ousness", "ous"}, {"aliti", "al"},  {"iviti", "ive"}, {"biliti", "ble"},
+       {"fulli", "ful"}}};
   while (word.ends_with("alli") && measure(std::string_view(word).substr(0, word.size() - 4)) > 0) {
     word.resize(word.size() - 2);
   }
@@ -157,7 +162,7 @@ void step_3(std::string& word) {
 
 void step_4(std::string& word) {
   static constexpr std::array<std::string_view, 19> kSuffixes{
-      "al",  "ance", "ence", "er", "ic",  "able", "ible", "ant", "ement", "ment",
+      "al",  "ance", "ence", "er",  "ic",  "able", "ible", "ant", "ement", "ment",
       "ent", "ion",  "ou",   "ism", "ate", "iti",  "ous",  "ive", "ize"};
   for (const std::string_view suffix : kSuffixes) {
     if (!word.ends_with(suffix)) continue;
@@ -177,11 +182,22 @@ void step_5(std::string& word) {
   if (word.ends_with("ll") && measure(std::string_view(word).substr(0, word.size() - 1)) > 1) word.pop_back();
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kIrregular{
-    {{"sky", "sky"},         {"skies", "sky"},      {"dying", "die"},        {"lying", "lie"},
-     {"tying", "tie"},       {"news", "news"},      {"innings", "inning"},   {"inning", "inning"},
-     {"outings", "outing"},  {"outing", "outing"},  {"cannings", "canning"}, {"canning", "canning"},
-     {"howe", "howe"},       {"proceed", "proceed"}, {"exceed", "exceed"},   {"succeed", "succeed"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kIrregular{{{"sky", "sky"},
+                                                                                    {"skies", "sky"},
+                                                                                    {"dying", "die"},
+                                                                                    {"lying", "lie"},
+                                                                                    {"tying", "tie"},
+                                                                                    {"news", "news"},
+                                                                                    {"innings", "inning"},
+                                                                                    {"inning", "inning"},
+                                                                                    {"outings", "outing"},
+                                                                                    {"outing", "outing"},
+                                                                                    {"cannings", "canning"},
+                                                                                    {"canning", "canning"},
+                                                                                    {"howe", "howe"},
+                                                                                    {"proceed", "proceed"},
+                                                                                    {"exceed", "exceed"},
+                                                                                    {"succeed", "succeed"}}};
 
 }  // namespace
 

@@ -40,7 +40,8 @@ void ColumnMasks::assign(std::span<const TokenId> columns) {
   }
   positions_.resize(columns_);
   dense_.assign(dense, 0);
-  if (scratch_.size() < std::max<std::size_t>(words_, 1)) scratch_.resize(std::max<std::size_t>(words_, 1), 0);
+  if (scratch_.size() < std::max<std::size_t>(words_, 1))
+    scratch_.resize(std::max<std::size_t>(words_, 1), 0);
   for (std::size_t j = 0; j < columns_; ++j) {
     Slot& s = slots_[slot_of_id_[columns[j]]];
     positions_[s.first + s.count++] = j;

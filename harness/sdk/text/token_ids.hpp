@@ -50,9 +50,9 @@ class ColumnMasks {
  private:
   static constexpr std::uint32_t kNoSlot = 0xFFFFFFFFU;
   struct Slot {
-    std::size_t first = 0;   // into positions_
-    std::size_t count = 0;   // occurrences
-    std::size_t dense = 0;   // offset in dense_, if is_dense
+    std::size_t first = 0;  // into positions_
+    std::size_t count = 0;  // occurrences
+    std::size_t dense = 0;  // offset in dense_, if is_dense
     bool is_dense = false;
   };
   void clear_scratch();

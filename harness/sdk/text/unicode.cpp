@@ -9,7 +9,9 @@
 namespace assay::text {
 namespace {
 
-utf8proc_category_t category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
+utf8proc_category_t category(char32_t c) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(c));
+}
 
 constexpr char32_t kCapitalSigma = 0x3A3;
 constexpr char32_t kSmallSigma = 0x3C3;
@@ -102,7 +104,8 @@ void append_decomposed(std::vector<utf8proc_int32_t>& out, char32_t c) {
   std::array<utf8proc_int32_t, 16> buffer{};
   int boundary = 0;
   const auto n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer.data(), 16,
-                                         UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, &boundary);
+                                         static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE),
+                                         &boundary);
   if (n <= 0 || n > 16) {
     out.push_back(static_cast<utf8proc_int32_t>(c));
   } else {
@@ -110,7 +113,9 @@ void append_decomposed(std::vector<utf8proc_int32_t>& out, char32_t c) {
   }
 }
 
-utf8proc_propval_t combining_class(utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; }
+utf8proc_propval_t combining_class(utf8proc_int32_t c) {
+  return utf8proc_get_property(c)->combining_class;
+}
 
 void append_nfc(std::string& out, std::string_view valid) {
   std::vector<utf8proc_int32_t> points;
@@ -157,7 +162,9 @@ bool is_symbol(char32_t c) {
   return k >= UTF8PROC_CATEGORY_SM && k <= UTF8PROC_CATEGORY_SO;
 }
 
-bool is_word_character(char32_t c) { return c == '_' || is_letter(c) || is_number(c); }
+bool is_word_character(char32_t c) {
+  return c == '_' || is_letter(c) || is_number(c);
+}
 
 std::string nfc(std::string_view text) {
   if (is_ascii(text)) return std::string(text);

@@ -61,7 +61,9 @@ CodePoint decode_at(std::string_view text, std::size_t offset) {
 
 void append_utf8(std::string& out, char32_t value) {
   if (value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) value = kReplacementCharacter;
-  const auto tail = [&](unsigned shift) { out.push_back(static_cast<char>(0x80 | ((value >> shift) & 0x3F))); };
+  const auto tail = [&](unsigned shift) {
+    out.push_back(static_cast<char>(0x80 | ((value >> shift) & 0x3F)));
+  };
   if (value < 0x80) {
     out.push_back(static_cast<char>(value));
   } else if (value < 0x800) {
@@ -90,7 +92,9 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
-bool is_ascii(std::string_view text) { return ascii_run(text, 0) == text.size(); }
+bool is_ascii(std::string_view text) {
+  return ascii_run(text, 0) == text.size();
+}
 
 std::size_t count_code_points(std::string_view text) {
   std::size_t n = 0;

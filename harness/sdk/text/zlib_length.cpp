@@ -35,7 +35,8 @@ struct Probe {
   int words;
   std::size_t length;  // compressed by classic zlib 1.2.13 at its default level
 };
-constexpr std::array<Probe, 4> kProbes{{{1, 40, 60, 192}, {2, 300, 400, 1198}, {3, 2000, 3000, 9173}, {4, 12, 5000, 4209}}};
+constexpr std::array<Probe, 4> kProbes{
+    {{1, 40, 60, 192}, {2, 300, 400, 1198}, {3, 2000, 3000, 9173}, {4, 12, 5000, 4209}}};
 
 bool has_classic_lengths() {
   for (const Probe& p : kProbes) {

@@ -4,6 +4,7 @@
 // ASSAY_PLUGIN(MyClass) or ASSAY_PLUGINS(A, B, C). Include exactly one of these macros in one library.
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -161,14 +162,8 @@ template <>
 struct ParamType<double> {
   static constexpr int kType = ASSAY_PARAM_FLOAT;
   static std::string json(double value) {
-    char buffer[40];
-    const int length = snprintf(buffer, sizeof buffer, "%.17g", value);
-    std::string text(buffer, static_cast<std::size_t>(length));
-    for (int digits = 1; digits < 17; ++digits) {  // the shortest text that reads back as the same double
-      snprintf(buffer, sizeof buffer, "%.*g", digits, value);
-      if (strtod(buffer, nullptr) == value) return buffer;
-    }
-    return text;
+    char buffer[32];
+    return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
   }
   static double read(const assay_value& value) { return value.number; }
 };

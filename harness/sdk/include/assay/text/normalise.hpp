@@ -44,7 +44,8 @@ std::optional<double> token_f1_max(std::string_view prediction, std::span<const 
 std::optional<bool> substring_norm_any(std::string_view prediction, std::span<const std::string> golds);
 /// True if some gold, as it is, lower-cased, or with only its first letter upper-case, is part of the raw
 /// prediction (hallucination.md 9.2). The upper-case form is the simple title-case mapping.
-std::optional<bool> substring_raw_lower_cap_any(std::string_view prediction, std::span<const std::string> golds);
+std::optional<bool> substring_raw_lower_cap_any(std::string_view prediction,
+                                                std::span<const std::string> golds);
 
 /// `contains` of unlearning.md 3.4: the gold occurs in the output, both through normalise_answer. No value
 /// if the gold normalises to the empty text, since that occurs everywhere.

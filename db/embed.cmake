@@ -1,0 +1,21 @@
+# Writes OUTPUT, a C++ file that holds the numbered SQL files of DIRECTORY as text, in the order of their numbers.
+# Called at build time: cmake -DDIRECTORY=... -DOUTPUT=... -P embed.cmake
+file(GLOB files "${DIRECTORY}/[0-9][0-9][0-9][0-9].sql")
+list(SORT files)
+set(text "// Made from db/migrations by db/embed.cmake.\n#include \"db/migrate.hpp\"\n\nnamespace assay::host {\n")
+set(rows "")
+set(expected 1)
+foreach(file IN LISTS files)
+  get_filename_component(name "${file}" NAME_WE)
+  math(EXPR number "1${name} - 10000")
+  if(NOT number EQUAL expected)
+    message(FATAL_ERROR "migration ${file} has number ${number}, expected ${expected}: numbers have no gaps")
+  endif()
+  file(READ "${file}" sql)
+  string(APPEND text "static constexpr char kSql${number}[] = R\"assay_sql(${sql})assay_sql\";\n")
+  string(APPEND rows "    {${number}, kSql${number}},\n")
+  math(EXPR expected "${expected} + 1")
+endforeach()
+string(APPEND text "static constexpr Migration kMigrations[] = {\n${rows}};\n"
+  "std::span<const Migration> migrations() { return kMigrations; }\n}  // namespace assay::host\n")
+file(WRITE "${OUTPUT}" "${text}")

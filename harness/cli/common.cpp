@@ -1,0 +1,147 @@
+#include "harness/cli/common.hpp"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "harness/base/strings.hpp"
+
+namespace assay::host::cli {
+
+int exit_code(Code code) {
+  switch (code) {
+    case Code::kOk:
+      return kDone;
+    case Code::kCancelled:
+      return kInterrupted;
+    case Code::kInvalidArgument:
+    case Code::kNotFound:
+    case Code::kUnsupported:
+      return kUsage;
+    case Code::kData:
+      return kData;
+    case Code::kInternal:
+      return kDefect;
+    default:
+      return kInfrastructure;
+  }
+}
+
+RegistryOptions Globals::registry() const {
+  RegistryOptions options;
+  for (const std::string& file : plugin_files) options.files.emplace_back(file);
+  return options;
+}
+
+DataOptions Globals::data() const {
+  DataOptions options;
+  options.mirror = data_dir;
+  options.offline = offline;
+  return options;
+}
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> kVerbs = {
+      {"run", "run a suite against one or more models", "run SUITE.toml [--model EXPR]... [options]",
+       "assay run benchmarks/suites/quickstart.toml --model 'ngram(order=5)' --limit 100", run_options,
+       [] { return std::vector<std::string>{"suite"}; }, run_verb},
+      {"plan", "show what a run would do, without running it", "plan SUITE.toml [--model EXPR]... [options]",
+       "assay plan benchmarks/suites/mia-wikimia.toml --data ../shared/data", plan_options,
+       [] { return std::vector<std::string>{"suite"}; }, plan_verb},
+      {"show", "show a stored run: its scores, its items, or one item", "show [RUN] [--items | --item ID]",
+       "assay show latest --items --state error", show_options,
+       [] { return std::vector<std::string>{"name"}; }, show_verb},
+      {"list", "list suites, tasks, metrics, models, plugins or runs",
+       "list suites|tasks|metrics|models|plugins|runs", "assay list models", no_options,
+       [] { return std::vector<std::string>{"what"}; }, list_verb},
+      {"plugin", "look at plugins: list, info FILE, help ID",
+       "plugin list | info FILE | help ID [--markdown]", "assay plugin help ngram",
+       [] {
+         po::options_description options("Options");
+         options.add_options()("markdown", "plugin help: as a page of documentation");
+         return options;
+       },
+       [] {
+         return std::vector<std::string>{"action", "target"};
+       },
+       plugin_verb},
+      {"data", "look after data sets: list, get NAME, verify [NAME], path NAME",
+       "data list | get NAME... | verify [NAME...] | path NAME", "assay data get wikimia/32", no_options,
+       [] {
+         return std::vector<std::string>{"action", "targets..."};
+       },
+       data_verb},
+      {"doctor", "check plugins, data, database and machine, with remedies", "doctor", "assay doctor",
+       no_options, [] { return std::vector<std::string>{}; }, doctor_verb},
+      {"help", "explain a verb, or all of them", "help [VERB]", "assay help run", no_options,
+       [] { return std::vector<std::string>{"verb"}; }, help_verb},
+  };
+  return kVerbs;
+}
+
+const Verb* find_verb(const std::string& name) {
+  for (const Verb& verb : verbs()) {
+    if (name == verb.name) return &verb;
+  }
+  return nullptr;
+}
+
+int report(const Globals& globals, const Error& error) {
+  const int code = exit_code(error.code);
+  if (globals.json) {
+    const Json tree = {{"schema", "assay-error/1"}, {"error", error.text}, {"exit_code", code}};
+    std::fprintf(stdout, "%s\n", canonical(tree).c_str());
+  }
+  std::fprintf(stderr, "%sassay:%s %s\n", globals.color_err ? "\x1b[31m" : "",
+               globals.color_err ? "\x1b[0m" : "", error.text.c_str());
+  return code;
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+po::options_description no_options() {
+  return po::options_description();
+}
+
+std::string verb_help(const Verb& verb) {
+  std::ostringstream out;
+  out << "assay " << verb.name << " - " << verb.summary << "\n\nusage: assay " << verb.usage
+      << "\n\nexample:\n  " << verb.example << "\n";
+  const po::options_description options = verb.options();
+  if (!options.options().empty()) out << "\n" << options;
+  out << "\nGlobal options: --db FILE, --json, --quiet, -v, --color auto|always|never, --plugin FILE, --data "
+         "DIR, --offline"
+         " (`assay help`)\n";
+  return out.str();
+}
+
+std::string general_help() {
+  std::ostringstream out;
+  out << "assay - evaluation of language models with numbers that can be trusted\n\nusage: assay VERB "
+         "[options]\n\n";
+  for (const Verb& verb : verbs()) {
+    std::string name = verb.name;
+    name.resize(10, ' ');
+    out << "  " << name << verb.summary << "\n";
+  }
+  out << "\nGlobal options:\n"
+         "  --db FILE            the database (default: ASSAY_DB, or assay.db in this folder)\n"
+         "  --data DIR           a mirror of the data sets (default: ASSAY_DATA)\n"
+         "  --plugin FILE        a plugin library, before all others (repeatable)\n"
+         "  --json               machine-readable result on standard output, nothing else there\n"
+         "  --quiet              only the result\n"
+         "  -v [ --verbose ]     more detail\n"
+         "  --color WHEN         auto, always or never (NO_COLOR is honoured)\n"
+         "  --offline            never use the network\n"
+         "  --version            versions of the program and its libraries\n"
+         "\nExit codes: 0 done; 1 a defect in assay; 2 usage; 3 data; 4 infrastructure (disk, plugin crash, "
+         "endpoint);\n"
+         "5 finished but incomplete; 10 an expectation or gate failed; 11 inconclusive; 12 not comparable; "
+         "130/143 interrupted.\n"
+         "\n`assay help VERB` explains a verb with an example.\n";
+  return out.str();
+}
+
+}  // namespace assay::host::cli

@@ -1,0 +1,78 @@
+// One `assay run` from options to aggregates: registry, data, plan, live tasks, store, run, aggregates,
+// expectations. The command line and the tests drive the same functions.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/queries.hpp"
+#include "harness/data/data.hpp"
+#include "harness/run/runner.hpp"
+
+namespace assay::host {
+
+struct SessionOptions {
+  std::filesystem::path suite;
+  std::vector<std::string> overrides;  ///< --set
+  PlanOptions plan;
+  RegistryOptions registry;
+  DataOptions data;
+};
+
+/// A plan with everything needed to run it. Movable; members refer to each other through stable pointers.
+struct Session {
+  std::unique_ptr<Registry> registry;
+  std::unique_ptr<DataRegistry> data;
+  std::unique_ptr<InstanceFactory> factory;
+  Plan plan;
+  std::vector<LiveTask> tasks;
+};
+
+/// Reads, validates, opens tasks. No model is loaded.
+Result<Session> prepare(const SessionOptions& options);
+
+/// Binds and resolves as prepare() does, for a single expression (help, doctor).
+BindContext bind_context(const Registry& registry, const DataRegistry& data, const DataOptions& options,
+                         const std::filesystem::path& base);
+
+struct ExecuteOptions {
+  std::filesystem::path database;
+  StoreOptions store;
+  std::string label;
+  std::string command_line;
+  RunControl control;
+};
+
+/// What an expectation of the suite came to.
+struct ExpectationResult {
+  SuiteExpectation expectation;
+  bool held = false;
+  std::string found;  ///< what was measured, or why there is nothing to compare
+};
+
+struct ExecuteResult {
+  RunOutcome outcome;
+  std::string uuid;
+  double seconds = 0;
+  std::vector<AggregateLine> table;
+  std::vector<ExpectationResult> expectations;
+};
+
+/// Runs and aggregates. Rows committed before an error are safe in the database.
+Result<ExecuteResult> execute(Session& session, const ExecuteOptions& options);
+
+/// Compares aggregates with the suite's expectations; every expectation gets a result.
+std::vector<ExpectationResult> check_expectations(const Suite& suite,
+                                                  const std::vector<AggregateLine>& table);
+
+/// Requests of the selected items, counted by kind, for --dry-run.
+struct RequestCounts {
+  std::int64_t items = 0, requests = 0, unique = 0;
+  std::int64_t by_kind[6] = {};
+};
+Result<RequestCounts> count_requests(const LiveTask& task);
+
+}  // namespace assay::host

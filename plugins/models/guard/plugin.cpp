@@ -1,0 +1,3 @@
+#include "guard.hpp"
+
+ASSAY_PLUGIN(assay::guard::Guard);

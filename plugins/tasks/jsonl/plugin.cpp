@@ -1,0 +1,4 @@
+// Library of the generic task over files of JSON rows.
+#include "jsonl_task.hpp"
+
+ASSAY_PLUGIN(assay::jsonl::JsonlTask);

@@ -1,0 +1,3 @@
+#include "planted_task.hpp"
+
+ASSAY_PLUGIN(assay::unlearning::PlantedTask);

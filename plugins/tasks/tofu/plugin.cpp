@@ -1,0 +1,3 @@
+#include "tofu_task.hpp"
+
+ASSAY_PLUGIN(assay::unlearning::TofuTask);

@@ -1,0 +1,35 @@
+// The result table of a run: every score with its interval, what was not scored, and the best model-free rule
+// beside it. From the database's aggregates to terminal text and to JSON.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "db/queries.hpp"
+#include "harness/base/json.hpp"
+
+namespace assay::host {
+
+struct TableOptions {
+  bool color = false;
+  bool all_values = false;  ///< also values that are not headlines, and companion statistics
+};
+
+/// The best model-free rule that can be held against a score: same task, model, variant and statistic.
+const AggregateLine* best_baseline(const std::vector<AggregateLine>& lines, const AggregateLine& line);
+
+/// Grouped by task; baselines are rows of their own, marked, below the metrics.
+std::string result_table(const std::vector<AggregateLine>& lines, const TableOptions& options);
+
+/// One object per aggregate; undefined numbers are null with a reason, never NaN.
+Json result_json(const std::vector<AggregateLine>& lines);
+
+/// "0.4917" with as many digits as the interval supports; "n/a" when undefined.
+std::string score_text(double value);
+
+/// "ok 990, empty 10": the states of the items, ok left out when it is everything.
+std::string states_text(const AggregateRow& row);
+/// "ok", "empty", ... by enum assay_state.
+const char* state_name(int state);
+
+}  // namespace assay::host
