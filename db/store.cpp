@@ -251,11 +251,18 @@ Result<void> Store::Impl::foreign_keys(bool on) {
   return done;
 }
 
-Result<void> Store::Impl::perform(const Task& task) {
+Result<void> Store::Impl::perform(const Task& task, bool& refused) {
   if (task.work == nullptr) return {};
   Result<void> done = foreign_keys(true);
   if (!done) return done;
-  if (task.frame == Frame::kTransaction) return in_transaction(*task.work, options.lock_wait_ms);
+  if (task.frame == Frame::kTransaction) {
+    const Work work = [&](sqlite::Connection& c) {
+      Result<void> worked = (*task.work)(c);
+      refused = !worked && worked.error().code == Code::kUnavailable;  // a run that somebody else owns
+      return worked;
+    };
+    return in_transaction(work, options.lock_wait_ms);
+  }
   done = lock.acquire(options.lock_wait_ms);
   if (!done) return done;
   const Turn hold(lock);
@@ -268,10 +275,11 @@ void Store::Impl::run_task(std::unique_lock<std::mutex>& guard) {
     task.outcome = *failed;
   } else {
     guard.unlock();
-    Result<void> done = perform(task);
+    bool refused = false;
+    Result<void> done = perform(task, refused);
     if (!done) inserter->forget();
     guard.lock();
-    if (!done && lasting(done.error().code)) {
+    if (!done && !refused && lasting(done.error().code)) {
       keep_failure(done.error());
       done = *failed;
     }

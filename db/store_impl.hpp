@@ -49,7 +49,8 @@ struct Store::Impl {
   };
 
   Result<void> enqueue(const Work* work, Frame frame);
-  Result<void> perform(const Task& task);
+  /// `refused`: the work itself was turned down, which is no failure of the writer.
+  Result<void> perform(const Task& task, bool& refused);
   /// SQLite's own checks of references: on for everything but batches, whose references Inserter checks.
   Result<void> foreign_keys(bool on);
   Result<void> configure(bool is_new);

@@ -214,7 +214,7 @@ Result<void> match_values(Connection& c, const MetricRow& metric, RowId id, std:
       });
   if (!read) return read;
   if (same && count == values.size()) return {};
-  return Error{Code::kData,
+  return Error{Code::kInvalidArgument,
                "metric '" + metric.name + "' is recorded in '" + c.path() +
                    "' with other values than its plugin gives now; start a new run",
                metric.name};

@@ -14,33 +14,15 @@
 #include "tests/support/arena.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/golden.hpp"
+#include "tests/support/plugin_params.hpp"
 
 using namespace assay;                 // NOLINT: a test
 using namespace assay::hallucination;  // NOLINT
 
 namespace {
 
-/// Gives a parameter a value, as the host does before configure().
-void set(Plugin& plugin, std::string_view key, std::string_view text, std::int64_t integer = 0) {
-  for (ParamBase* param : plugin.params()) {
-    if (param->key() != key) continue;
-    assay_value value{};
-    value.struct_size = sizeof value;
-    value.is_set = 1;
-    value.text = str(text);
-    value.integer = integer;
-    value.number = static_cast<double>(integer);
-    param->accept(value);
-    return;
-  }
-  FAIL("no parameter " << key);
-}
-
-void ready(Plugin& plugin) {
-  const Result<void> done = plugin.configure();
-  INFO((done ? std::string() : done.error().text));
-  REQUIRE(done.ok());
-}
+using test::ready;
+using test::set;
 
 /// All items of a task with one model's answers.
 class Run {
@@ -139,7 +121,7 @@ std::unique_ptr<ngram::NgramModel> make_model(const std::filesystem::path& world
   auto model = std::make_unique<ngram::NgramModel>();
   const std::string train = (world / "train.txt").string();
   set(*model, "estimator", setting.estimator);
-  set(*model, "order", {}, 10);
+  set(*model, "order", 10);
   set(*model, "tokenizer", "word");
   set(*model, setting.trained ? "train" : "vocabulary", train);
   ready(*model);

@@ -33,15 +33,15 @@ struct Document {
 
 std::vector<Document> read_corpus(const std::filesystem::path& folder) {
   std::vector<Document> rows;
-  const Result<void> read = each_row(
-      (folder / "corpus.jsonl").string(),
-      [&](const Row& row) {
-        Document d;
-        REQUIRE((row.text("role", d.role) && row.text("form", d.form) && row.text("prompt", d.prompt) &&
-                 row.text("answer", d.answer)));
-        rows.push_back(std::move(d));
-      },
-      [](std::string sentence) { FAIL(sentence); });
+  const Result<void> read =
+      each_row((folder / "corpus.jsonl").string(),
+               [&](const Row& row) {
+                 Document d;
+                 REQUIRE((row.text("role", d.role) && row.text("form", d.form) &&
+                          row.text("prompt", d.prompt) && row.text("answer", d.answer)));
+                 rows.push_back(std::move(d));
+               },
+               [](std::string sentence) { FAIL(sentence); });
   REQUIRE(read.ok());
   return rows;
 }
@@ -116,7 +116,8 @@ Result<void> answer_with(const ngram::Model& model, const assay_request& request
   std::vector<ngram::Id> context;
   model.tokenizer().encode_ids(view(request.prompt), context);
   const auto tail = model.tokenizer().encode_tail(view(request.prompt), view(request.continuation));
-  std::vector<ngram::Id> ids(tail.all.ids.begin() + static_cast<std::ptrdiff_t>(tail.first), tail.all.ids.end());
+  std::vector<ngram::Id> ids(tail.all.ids.begin() + static_cast<std::ptrdiff_t>(tail.first),
+                             tail.all.ids.end());
   if ((request.flags & ASSAY_REQ_APPEND_EOS) != 0) ids.push_back(model.tokenizer().eos());
   const auto scores = model.score(context, ids, ngram::kTop1);
   if (!scores) return scores.error();
@@ -158,7 +159,9 @@ class Guarded {
     INFO((ready ? std::string() : ready.error().text));
     REQUIRE(ready.ok());
   }
-  [[nodiscard]] std::uint64_t capabilities() const { return guard_.capabilities(guard::Guard::info.provides); }
+  [[nodiscard]] std::uint64_t capabilities() const {
+    return guard_.capabilities(guard::Guard::info.provides);
+  }
   Result<void> answer(const assay_request& request, ResponseWriter& out) {
     Call call = out.call();
     if (request.kind == ASSAY_REQUEST_GENERATE) return guard_.generate(RequestView(&request), out, call);
@@ -175,7 +178,8 @@ class Guarded {
       ResponseWriter writer(responses[i], call);
       const Result<void> done = answer_with(*self->inner_, requests[i], writer);
       if (done) writer.finish();
-      set_status(responses[i].status, done ? Code::kOk : done.error().code, done ? "" : done.error().text, call);
+      set_status(responses[i].status, done ? Code::kOk : done.error().code, done ? "" : done.error().text,
+                 call);
     }
     return ASSAY_OK;
   }
@@ -206,7 +210,8 @@ struct Experiment {
   }
   Answered ask(const Answerer& model) { return answers_of(items, model, call); }
   Answered ask(const ngram::Model& model) {
-    return ask([&](const assay_request& request, ResponseWriter& out) { return answer_with(model, request, out); });
+    return ask(
+        [&](const assay_request& request, ResponseWriter& out) { return answer_with(model, request, out); });
   }
   Answered ask(Guarded& model) {
     return ask([&](const assay_request& request, ResponseWriter& out) { return model.answer(request, out); });
@@ -343,9 +348,11 @@ TEST_CASE("planted unlearning parity: in-context reintroduction with a prompt ca
   ASSAY_NEEDS_DATA(root);
   Experiment world(root, {"base", "incontext1", "incontext2", "incontext3"});
   dom::parser parser;
-  const dom::element expected = parser.load((world.folder / "EXPECTED.json").string())["icr_cache1_rougeL_recall"];
+  const dom::element expected =
+      parser.load((world.folder / "EXPECTED.json").string())["icr_cache1_rougeL_recall"];
   const auto models = make_models(world.corpus, 1.0);
-  const char* const variants[] = {"base/forget", "incontext1/forget", "incontext2/forget", "incontext3/forget"};
+  const char* const variants[] = {"base/forget", "incontext1/forget", "incontext2/forget",
+                                  "incontext3/forget"};
   for (const char* name : {"original", "retrain", "exact"}) {
     Rouge metric;
     const Scored scored = scores_of(metric, world.ask(models.at(name)));

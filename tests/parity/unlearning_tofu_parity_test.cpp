@@ -89,12 +89,12 @@ struct Setting {
   bool paraphrased;
 };
 
-std::vector<assay_item> tofu_items(const fs::path& root, const Setting& setting, TofuTask& task, TestCall& call) {
+std::vector<assay_item> tofu_items(const fs::path& root, const Setting& setting, TofuTask& task,
+                                   TestCall& call) {
   const fs::path folder = root / "unlearning/tofu";
-  const std::vector<std::string> paths = {(folder / "retain_perturbed.jsonl").string(),
-                                          (folder / "forget10_perturbed.jsonl").string(),
-                                          (folder / "real_authors_perturbed.json").string(),
-                                          (folder / "world_facts_perturbed.json").string()};
+  const std::vector<std::string> paths = {
+      (folder / "retain_perturbed.jsonl").string(), (folder / "forget10_perturbed.jsonl").string(),
+      (folder / "real_authors_perturbed.json").string(), (folder / "world_facts_perturbed.json").string()};
   give(task, "retain", paths[0]);
   give(task, "forget", paths[1]);
   give(task, "real_authors", paths[2]);
@@ -186,10 +186,11 @@ TEST_CASE("unlearning parity: cells and utility of every recorded run, all varia
     TestCall call;
     TofuTask task;
     const auto items = tofu_items(root, setting_of(log), task, call);
-    const Answered answers =
-        answers_of(items, [&](const auto& request, auto& out) { return log.answer(request, out); }, call);
+    const Answered answers = answers_of(
+        items, [&](const auto& request, auto& out) { return log.answer(request, out); }, call);
     compared += check_cells(answers, "tofu-2024", wanted["tofu-2024"].get_object());
-    compared += check_cells(answers, "openunlearning-2025", wanted["openunlearning-2025-from-log"].get_object());
+    compared +=
+        check_cells(answers, "openunlearning-2025", wanted["openunlearning-2025-from-log"].get_object());
     dom::object published;
     if (wanted["published_csv"].get(published) == simdjson::SUCCESS) {
       compared += check_cells(answers, "tofu-2024", published);
@@ -220,7 +221,8 @@ TEST_CASE("unlearning parity: forget quality of every recorded pair, both varian
     for (const auto& [reference_name, qualities] : wanted["forget_quality"].get_object()) {
       INFO(name << " against " << reference_name);
       const Log reference_log(root / "unlearning" / std::string(reference_name));
-      // The larger of the two logs decides how many rows are asked; what the other lacks stays without partner.
+      // The larger of the two logs decides how many rows are asked; what the other lacks stays without
+      // partner.
       Setting setting = setting_of(target_log);
       if (setting_of(reference_log).n_rows == 0) setting.n_rows = 0;
       setting.paraphrased = false;
@@ -228,7 +230,8 @@ TEST_CASE("unlearning parity: forget quality of every recorded pair, both varian
       TofuTask task;
       const auto items = tofu_items(root, setting, task, call);
       const auto ask = [&](const Log& log) {
-        return answers_of(items, [&](const auto& request, auto& out) { return log.answer(request, out); }, call);
+        return answers_of(
+            items, [&](const auto& request, auto& out) { return log.answer(request, out); }, call);
       };
       const Answered target = ask(target_log);
       const Answered reference = ask(reference_log);
@@ -246,7 +249,8 @@ TEST_CASE("unlearning parity: forget quality of every recorded pair, both varian
         CHECK(custom<ForgetQuality>(got, swap ? "n" : "n_reference") == static_cast<double>(m));
         ++pairs;
         if (n != m) {  // unequal logs have no value unless it is asked for
-          const auto strict = forget_quality(swap ? reference : target, swap ? target : reference, variant, "strict");
+          const auto strict =
+              forget_quality(swap ? reference : target, swap ? target : reference, variant, "strict");
           CHECK(std::isnan(custom<ForgetQuality>(strict, "forget_quality")));
         }
       }
@@ -267,7 +271,8 @@ TEST_CASE("unlearning parity: joining logs of different length uses the common r
   TofuTask task;
   const auto items = tofu_items(root, {"forget10", 0, false}, task, call);
   const auto ask = [&](const Log& log) {
-    return answers_of(items, [&](const auto& request, auto& out) { return log.answer(request, out); }, call);
+    return answers_of(
+        items, [&](const auto& request, auto& out) { return log.answer(request, out); }, call);
   };
   const auto check = [&](const Log& target, const Log& reference, const char* key) {
     const auto got = forget_quality(ask(target), ask(reference), "tofu-2024", "intersect");

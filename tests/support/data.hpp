@@ -18,13 +18,17 @@ inline std::optional<std::filesystem::path> mirror(const char* variable, const c
   return std::nullopt;
 }
 
-inline std::optional<std::filesystem::path> data_root() { return mirror("ASSAY_DATA", "data"); }
-inline std::optional<std::filesystem::path> models_root() { return mirror("ASSAY_MODELS", "models"); }
+inline std::optional<std::filesystem::path> data_root() {
+  return mirror("ASSAY_DATA", "data");
+}
+inline std::optional<std::filesystem::path> models_root() {
+  return mirror("ASSAY_MODELS", "models");
+}
 
 }  // namespace assay::test
 
 /// Ends the test as skipped when the data mirror is absent; defines `root` otherwise.
-#define ASSAY_NEEDS_DATA(root)                                                                   \
-  const auto root##_found = ::assay::test::data_root();                                          \
-  if (!root##_found) SKIP("the data mirror is absent: set ASSAY_DATA to a folder with mia/ ...");\
+#define ASSAY_NEEDS_DATA(root)                                                                    \
+  const auto root##_found = ::assay::test::data_root();                                           \
+  if (!root##_found) SKIP("the data mirror is absent: set ASSAY_DATA to a folder with mia/ ..."); \
   const std::filesystem::path root = *root##_found

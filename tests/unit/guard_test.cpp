@@ -39,7 +39,8 @@ struct Inner {
     api.capabilities = [](const assay_model_handle* self) noexcept { return of(self)->caps; };
     api.run = [](const assay_model_handle* self, const assay_request* requests, std::size_t n,
                  assay_response* responses, const assay_call* parent,
-                 std::int32_t (*)(void*, std::size_t, const assay_row*) noexcept, void*) noexcept -> std::int32_t {
+                 std::int32_t (*)(void*, std::size_t, const assay_row*) noexcept,
+                 void*) noexcept -> std::int32_t {
       for (std::size_t i = 0; i < n; ++i) of(self)->answer(requests[i], responses[i], Call(parent));
       return ASSAY_OK;
     };
@@ -107,8 +108,9 @@ struct Bench {
   Result<void> ask(const assay_request& request) {
     response = {};
     ResponseWriter out(response, *call);
-    Result<void> done = request.kind == ASSAY_REQUEST_GENERATE ? guard.generate(RequestView(&request), out, *call)
-                                                               : guard.score(RequestView(&request), out, *call);
+    Result<void> done = request.kind == ASSAY_REQUEST_GENERATE
+                            ? guard.generate(RequestView(&request), out, *call)
+                            : guard.score(RequestView(&request), out, *call);
     if (done) out.finish();
     return done;
   }
@@ -284,11 +286,14 @@ TEST_CASE("guard: a failure of the inner model stays a failure") {
 }
 
 TEST_CASE("guard: lists come from lines or from JSON rows") {
-  const auto lines = file_with("lines.txt", "\xEF\xBB\xBF" "Ada\r\n\r\nBob Ng\n");
+  const auto lines = file_with("lines.txt",
+                               "\xEF\xBB\xBF"
+                               "Ada\r\n\r\nBob Ng\n");
   CHECK(*read_list(lines.string(), "name", {}) == std::vector<std::string>{"Ada", "Bob Ng"});
-  const auto rows = file_with("rows.jsonl",
-                              "{\"role\":\"forget\",\"name\":\"Ada\"}\n{\"role\":\"retain\",\"name\":\"Cy\"}\n"
-                              "{\"role\":\"forget\",\"name\":\"Ada\"}\n{\"role\":\"forget\",\"name\":\"Bo\"}\n");
+  const auto rows =
+      file_with("rows.jsonl",
+                "{\"role\":\"forget\",\"name\":\"Ada\"}\n{\"role\":\"retain\",\"name\":\"Cy\"}\n"
+                "{\"role\":\"forget\",\"name\":\"Ada\"}\n{\"role\":\"forget\",\"name\":\"Bo\"}\n");
   CHECK(*read_list(rows.string(), "name", {"forget"}) == std::vector<std::string>{"Ada", "Bo"});
   CHECK(*read_list(rows.string(), "name", {}) == std::vector<std::string>{"Ada", "Cy", "Bo"});
   const Result<std::vector<std::string>> missing = read_list(rows.string(), "answer", {"forget"});

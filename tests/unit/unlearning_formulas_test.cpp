@@ -35,8 +35,9 @@ TEST_CASE("truth ratio: variants differ in mean, epsilon and shape") {
 
 TEST_CASE("truth ratio: no perturbed answer, no value; collapsed models overflow nowhere") {
   CHECK(std::isnan(ln_truth_ratio(1.0, {})));
-  for (const TofuVariant variant : {TofuVariant::kTofu2024, TofuVariant::kOpenUnlearning, TofuVariant::kProbMean,
-                                    TofuVariant::kTofu2024Arith, TofuVariant::kCloserLook}) {
+  for (const TofuVariant variant :
+       {TofuVariant::kTofu2024, TofuVariant::kOpenUnlearning, TofuVariant::kProbMean,
+        TofuVariant::kTofu2024Arith, TofuVariant::kCloserLook}) {
     CHECK(std::isnan(truth_ratio_term(variant, Section::kRetain, 1.0, {})));
     CHECK(std::isnan(truth_ratio_term(variant, Section::kRetain, kNan, std::vector<double>{1.0})));
     CHECK(std::isnan(probability_term(variant, Section::kRetain, kNan, {})));

@@ -44,7 +44,8 @@ double log10_choose(double n, double k) {
 }  // namespace
 
 TEST_CASE("ks: p-values equal the share of interleavings, equal and unequal sizes") {
-  for (const auto& [n, m] : std::vector<std::pair<int, int>>{{1, 1}, {3, 3}, {5, 5}, {7, 7}, {2, 3}, {4, 6}, {5, 8}}) {
+  for (const auto& [n, m] :
+       std::vector<std::pair<int, int>>{{1, 1}, {3, 3}, {5, 5}, {7, 7}, {2, 3}, {4, 6}, {5, 8}}) {
     for (std::int64_t h = 0; h <= std::lcm(n, m); ++h) {
       INFO(n << " " << m << " " << h);
       const double wanted = enumerated(n, m, h);
@@ -72,8 +73,7 @@ TEST_CASE("ks: complete separation has p = 2 / C(n + m, n), far below the smalle
   for (const auto& [n, m] : std::vector<std::pair<std::int64_t, std::int64_t>>{
            {40, 40}, {300, 300}, {400, 300}, {997, 1201}, {3000, 3000}, {2500, 3001}}) {
     INFO(n << " " << m);
-    const double wanted =
-        std::log10(2.0) - log10_choose(static_cast<double>(n + m), static_cast<double>(n));
+    const double wanted = std::log10(2.0) - log10_choose(static_cast<double>(n + m), static_cast<double>(n));
     const KsP p = ks_p_value(statistic(n, m, std::lcm(n, m)));
     CHECK(std::abs(p.log10_p - wanted) <= 1e-9 * std::abs(wanted));
     CHECK(std::abs(ks_p_value_by_paths(statistic(n, m, std::lcm(n, m))).log10_p - wanted) <=

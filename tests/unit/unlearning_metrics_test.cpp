@@ -16,9 +16,9 @@ namespace {
 
 /// One question; the answers come from `Answer` below.
 struct Question {
-  std::string id, variant, answer;
+  std::string id = {}, variant = {}, answer = {};
   int label = -1;
-  std::string role, probe;
+  std::string role = {}, probe = {};
   int perturbed = 2;
 };
 
@@ -46,7 +46,7 @@ class Questions final : public Task {
 };
 
 struct Answer {
-  std::string text;
+  std::string text = {};
   double gold = 1, para = 1, pert = 2;  ///< losses
 };
 
@@ -74,8 +74,8 @@ Answerer with_tokens(const std::vector<double>& top1, const std::vector<double>&
       out.choice("", Finish::kStop);
       return {};
     }
-    const std::uint32_t mask = (logprob.empty() ? 0U : 1U << ASSAY_STAT_LOGPROB) |
-                               (top1.empty() ? 0U : 1U << ASSAY_STAT_TOP1_ID);
+    const std::uint32_t mask =
+        (logprob.empty() ? 0U : 1U << ASSAY_STAT_LOGPROB) | (top1.empty() ? 0U : 1U << ASSAY_STAT_TOP1_ID);
     const TokensWriter tokens = out.make_tokens(4, mask, true, false);
     for (std::size_t i = 0; i < 4; ++i) {
       tokens.ids[i] = static_cast<std::int32_t>(5 + i);
@@ -146,7 +146,9 @@ TEST_CASE("tofu.utility: a section without items leaves no utility, a zero cell 
   CHECK(std::isnan(custom<TofuUtility>(partial, "world_facts_prob")));
   CHECK(std::isnan(custom<TofuUtility>(partial, "model_utility")));
 
-  Asked all({{"r", "retain", "Paris"}, {"a", "real_authors", "Paris"}, {"w", "world_facts", "Paris"},
+  Asked all({{"r", "retain", "Paris"},
+             {"a", "real_authors", "Paris"},
+             {"w", "world_facts", "Paris"},
              {"x", "elsewhere", "Paris"}},
             by_id({table[0], table[1], table[2], {"x", {}}}));
   const Scored scored = scores_of(utility, all.answers);
@@ -159,13 +161,17 @@ TEST_CASE("tofu.utility: a section without items leaves no utility, a zero cell 
   CHECK(custom<TofuUtility>(resampled, "retain_prob") == custom<TofuUtility>(values, "retain_prob"));
   TofuUtility closer;
   give(closer, "variant", "closer-look");
-  CHECK(std::isnan(custom<TofuUtility>(aggregate_of(closer, scores_of(closer, all.answers)), "model_utility")));
+  CHECK(
+      std::isnan(custom<TofuUtility>(aggregate_of(closer, scores_of(closer, all.answers)), "model_utility")));
 }
 
 TEST_CASE("tofu.forget_quality: only forget items under the probe; what lacks a partner is never invented") {
-  const std::vector<Question> questions = {{"a", "forget", "x"}, {"b", "forget", "x"}, {"c", "retain", "x"},
+  const std::vector<Question> questions = {{"a", "forget", "x", -1, "forget", "base"},
+                                           {"b", "forget", "x", -1, "forget", "base"},
+                                           {"c", "retain", "x"},
                                            {"d", "forget_paraphrased", "x", -1, "forget", "paraphrase"}};
-  const Answerer model = by_id({{"a", {.pert = 2}}, {"b", {.pert = 3}}, {"c", {.pert = 9}}, {"d", {.pert = 5}}});
+  const Answerer model =
+      by_id({{"a", {.pert = 2}}, {"b", {.pert = 3}}, {"c", {.pert = 9}}, {"d", {.pert = 5}}});
   const Answerer other = by_id({{"a", {.pert = 4}}, {"c", {.pert = 9}}, {"d", {.pert = 5}}});
   Asked asked(questions, model, &other);
   ForgetQuality quality;
@@ -232,8 +238,10 @@ TEST_CASE("membership: forget is class 0, holdout class 1, others and other prob
                                            {"h", "base/holdout", "x", 1, "holdout", "base"},
                                            {"r", "base/retain", "x", -1, "retain", "base"},
                                            {"p", "alias/forget", "x", 0, "forget", "alias"}};
-  const Answerer model = by_id({{"f", {.gold = 1}}, {"g", {.gold = 3}}, {"h", {.gold = 3}}, {"r", {}}, {"p", {}}});
-  const Answerer other = by_id({{"f", {.gold = 3}}, {"g", {.gold = 4}}, {"h", {.gold = 3.5}}, {"r", {}}, {"p", {}}});
+  const Answerer model =
+      by_id({{"f", {.gold = 1}}, {"g", {.gold = 3}}, {"h", {.gold = 3}}, {"r", {}}, {"p", {}}});
+  const Answerer other =
+      by_id({{"f", {.gold = 3}}, {"g", {.gold = 4}}, {"h", {.gold = 3.5}}, {"r", {}}, {"p", {}}});
   Asked asked(questions, model, &other);
   MiaLoss loss;
   const Scored losses = scores_of(loss, asked.answers);

@@ -42,7 +42,8 @@ class TempFile {
 std::string row(int i) {
   const std::string n = std::to_string(i);
   return "{\"question\": \"q" + n + "?\", \"answer\": \"a" + n + "\", \"paraphrased_answer\": \"p" + n +
-         "\", \"perturbed_answer\": [\"w" + n + "\", \"v" + n + "\"], \"paraphrased_question\": \"r" + n + "?\"}";
+         "\", \"perturbed_answer\": [\"w" + n + "\", \"v" + n + "\"], \"paraphrased_question\": \"r" + n +
+         "?\"}";
 }
 
 std::string rows(int n, const char* separator = "\n") {
@@ -57,7 +58,8 @@ std::string rows(int n, const char* separator = "\n") {
 std::string text_of(const assay_item& item, const char* name) {
   for (std::size_t i = 0; i < item.request_count; ++i) {
     if (view(item.requests[i].name) != name) continue;
-    return std::string(view(item.requests[i].prompt)) + "|" + std::string(view(item.requests[i].continuation));
+    return std::string(view(item.requests[i].prompt)) + "|" +
+           std::string(view(item.requests[i].continuation));
   }
   return "none";
 }
@@ -166,7 +168,8 @@ TEST_CASE("tofu task: a bad row keeps its number and becomes an item in error") 
 }
 
 TEST_CASE("tofu task: sections without paraphrases use the plain answer; missing files are named") {
-  const TempFile file("world.json", "{\"question\": \"q?\", \"answer\": \"Paris\", \"perturbed_answer\": [\"Rome\"]}");
+  const TempFile file("world.json",
+                      "{\"question\": \"q?\", \"answer\": \"Paris\", \"perturbed_answer\": [\"Rome\"]}");
   TofuTask task;
   TestCall call;
   give(task, "world_facts", file.path());
@@ -221,11 +224,14 @@ TEST_CASE("row files: damaged gzip and files without rows are errors with the fi
   CHECK(damaged.error().code == Code::kData);
   CHECK(damaged.error().text.find("cut.gz") != std::string::npos);
   const TempFile empty("empty.jsonl", "\n\n");
-  const Result<void> none = each_row(empty.path(), [](const Row&) {}, [](std::string) {});
+  const Result<void> none = each_row(
+      empty.path(), [](const Row&) {}, [](std::string) {});
   REQUIRE_FALSE(none.ok());
   CHECK(none.error().code == Code::kData);
   const TempFile broken("broken.json", "[{\"a\":1},");
-  CHECK_FALSE(each_row(broken.path(), [](const Row&) {}, [](std::string) {}).ok());
+  CHECK_FALSE(each_row(
+                  broken.path(), [](const Row&) {}, [](std::string) {})
+                  .ok());
 }
 
 TEST_CASE("planted task: variants name probe and role, labels say membership") {
@@ -243,8 +249,8 @@ TEST_CASE("planted task: variants name probe and role, labels say membership") {
   PlantedTask task;
   TestCall call;
   give(task, "items", file.path());
-  give(task, "probes", std::vector<std::string>{"base", "alias", "answer_prefix", "incontext1", "incontext2",
-                                                "incontext3"});
+  give(task, "probes",
+       std::vector<std::string>{"base", "alias", "answer_prefix", "incontext1", "incontext2", "incontext3"});
   REQUIRE(task.open(*call).ok());
   const auto items = items_of(task, call);
   const auto find = [&](const std::string& id, const std::string& variant) -> const assay_item& {

@@ -15,9 +15,9 @@ KsP from_log(double ln_p) {
   return {std::exp(ln_p), ln_p / kLn10, false};
 }
 
-// n = m: p = 2 sum_{k >= 1} (-1)^(k-1) C(2n, n-kh) / C(2n, n), nested so that every term is positive and below
-// one: P_k = r_k (1 - P_{k+1}), r_k = C(2n, n-(k+1)h) / C(2n, n-kh), p = 2 P_0. Only r_0 can be tiny, so its
-// logarithm is kept.
+// n = m: p = 2 sum_{k >= 1} (-1)^(k-1) C(2n, n-kh) / C(2n, n), nested so that every term is positive and
+// below one: P_k = r_k (1 - P_{k+1}), r_k = C(2n, n-(k+1)h) / C(2n, n-kh), p = 2 P_0. Only r_0 can be tiny,
+// so its logarithm is kept.
 KsP equal_sizes(std::int64_t n, std::int64_t h) {
   double next = 0.0;   // P_{k+1}
   double ln_p0 = 0.0;  // ln P_0 once k = 0 has been reached

@@ -26,9 +26,8 @@ class MiaLoss final : public Metric {
       .title = "Membership by loss: forget set against holdout set",
       .doc =
           "Mean loss per token of the gold answer, ranked between forget items (label 0) and holdout items "
-          "(label "
-          "1); the AUC is that of locuslab/open-unlearning: 1 = forget items are far more likely, 0.5 = no "
-          "difference, and the ideal is the retain reference's. muse_bench reports 1 - AUC.",
+          "(label 1); the AUC is that of locuslab/open-unlearning: 1 = forget items are far more likely, 0.5 "
+          "= no difference, and the ideal is the retain reference's. muse_bench reports 1 - AUC.",
       .requires_caps = ASSAY_CAP_SCORE_MEAN,
       .flags = ASSAY_FLAG_POOL_VARIANTS};
   static constexpr ValueInfo values[] = {{.name = "loss",
@@ -120,10 +119,8 @@ class PrivLeak final : public PrivLeakBase {
       .title = "PrivLeak by loss: membership AUC relative to the retain reference",
       .doc =
           "A = 1 - AUC of the loss between forget and holdout items, A_ref that of a model never trained on "
-          "the "
-          "forget set; PrivLeak = (A - A_ref) / A_ref * 100 (Shi et al. 2024, MUSE). 0 = like the reference. "
-          "Forget "
-          "quality and PrivLeak may disagree: show both.",
+          "the forget set; PrivLeak = (A - A_ref) / A_ref * 100 (Shi et al. 2024, MUSE). 0 = like the "
+          "reference. Forget quality and PrivLeak may disagree: show both.",
       .requires_caps = ASSAY_CAP_SCORE_MEAN,
       .flags = ASSAY_FLAG_POOL_VARIANTS | ASSAY_FLAG_NEEDS_REFERENCE};
 
@@ -141,8 +138,8 @@ class PrivLeakMinK final : public PrivLeakBase {
       .title = "PrivLeak by Min-K%: membership AUC relative to the retain reference",
       .doc =
           "As unlearning.privleak, with minus the mean of the lowest k of the answer's token "
-          "log-probabilities as "
-          "score (MUSE: k = 0.4). The last label position, the end of text, does not count.",
+          "log-probabilities as score (MUSE: k = 0.4). The last label position, the end of text, does not "
+          "count.",
       .requires_caps = ASSAY_CAP_LOGPROB,
       .flags = ASSAY_FLAG_POOL_VARIANTS | ASSAY_FLAG_NEEDS_REFERENCE};
   Param<double> k{*this, "k", 0.4, "Share of the least probable tokens that is kept",

@@ -18,10 +18,10 @@ Result<void> RefusalRate::configure() {
   }
   detector_ = std::make_unique<text::RefusalDetector>(text::RefusalDetector::from_text(text));
   if (phrases.is_set() && detector_->size() == 0) {
-    return Error{Code::kData,
-                 "the list of refusals '" + phrases.get().text +
-                     "' holds no phrase; expected one refusal per line",
-                 "phrases"};
+    return Error{
+        Code::kData,
+        "the list of refusals '" + phrases.get().text + "' holds no phrase; expected one refusal per line",
+        "phrases"};
   }
   return {};
 }

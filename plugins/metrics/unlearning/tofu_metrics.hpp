@@ -23,12 +23,10 @@ inline TofuVariant tofu_variant(std::string_view name) {
 }
 inline constexpr std::string_view kTofuVariantDoc =
     "Whose formulas. tofu-2024: locuslab/tofu. openunlearning-2025: locuslab/open-unlearning, which adds "
-    "1e-10 to "
-    "denominators. openunlearning-prob-mean: its truth ratio correct / (correct + wrong). tofu-2024-arith: "
-    "wrong "
-    "answers averaged as probabilities, no forget cell. closer-look: sail-sg/closer-look-LLM-unlearning, "
-    "forget "
-    "cell 1 - mean min(R, 1/R), no model utility, because its further cells need other scorers";
+    "1e-10 to denominators. openunlearning-prob-mean: its truth ratio correct / (correct + wrong). "
+    "tofu-2024-arith: wrong answers averaged as probabilities, no forget cell. closer-look: "
+    "sail-sg/closer-look-LLM-unlearning, forget cell 1 - mean min(R, 1/R), no model utility, because its "
+    "further cells need other scorers";
 inline ParamOptions tofu_variants() {
   return {.flags = AFFECTS_RESULT,
           .choices = {"tofu-2024", "openunlearning-2025", "openunlearning-prob-mean", "tofu-2024-arith",
@@ -61,12 +59,9 @@ class TofuUtility final : public Metric {
       .title = "TOFU cells and model utility",
       .doc =
           "ROUGE-L recall, probability and truth ratio of each section, and their harmonic mean over retain, "
-          "real "
-          "authors and world facts (Maini et al. 2024, locuslab/tofu : aggregate_eval_stat.py). Truth ratio "
-          "R = "
-          "exp(mean loss of the perturbed answers - loss of the paraphrase). A cell of 0 makes the utility "
-          "0: look "
-          "at zero_cells and at the nine cells. A cell without any value makes it undefined.",
+          "real authors and world facts (Maini et al. 2024, locuslab/tofu : aggregate_eval_stat.py). Truth "
+          "ratio R = exp(mean loss of the perturbed answers - loss of the paraphrase). A cell of 0 makes the "
+          "utility 0: look at zero_cells and at the nine cells. A cell without any value makes it undefined.",
       .requires_caps = ASSAY_CAP_GENERATE | ASSAY_CAP_SCORE_MEAN,
       .flags = ASSAY_FLAG_POOL_VARIANTS};
   enum Item : std::size_t { kRouge, kProb, kTruthRatio, kLnR, kLoss, kItemValues };
@@ -181,12 +176,9 @@ class ForgetQuality final : public Metric {
       .title = "Forget quality: KS test of the truth ratios against a retain reference",
       .doc =
           "p-value of the exact two-sided two-sample Kolmogorov-Smirnov test between the truth ratios of the "
-          "model "
-          "and of a model that never saw the forget set, on the same forget items (Maini et al. 2024). p > "
-          "0.05 "
-          "means: not distinguishable at this n. It does not prove that the knowledge is gone, and p-values "
-          "of "
-          "different n cannot be compared: read it beside unlearning.privleak and the probes.",
+          "model and of a model that never saw the forget set, on the same forget items (Maini et al. 2024). "
+          "p > 0.05 means: not distinguishable at this n. It does not prove that the knowledge is gone, and "
+          "p-values of different n cannot be compared: read it beside unlearning.privleak and the probes.",
       .requires_caps = ASSAY_CAP_SCORE_MEAN,
       .flags = ASSAY_FLAG_POOL_VARIANTS | ASSAY_FLAG_NEEDS_REFERENCE};
   static constexpr ValueInfo values[] = {
@@ -209,16 +201,16 @@ class ForgetQuality final : public Metric {
       test_value("n", "Forget items with a value of the model under test"),
       test_value("n_reference", "Forget items with a value of the reference"),
   };
-  Param<Choice> variant{*this, "variant", Choice{"tofu-2024"},
-                        "tofu-2024: over R, computed as ln R. openunlearning-2025: over T = wrong / (correct "
-                        "+ 1e-10), which for collapsed models differs by a hundred orders of magnitude",
-                        ParamOptions{.flags = AFFECTS_RESULT, .choices = {"tofu-2024", "openunlearning-2025"}}};
+  Param<Choice> variant{
+      *this, "variant", Choice{"tofu-2024"},
+      "tofu-2024: over R, computed as ln R. openunlearning-2025: over T = wrong / (correct + 1e-10), which "
+      "for collapsed models differs by a hundred orders of magnitude",
+      ParamOptions{.flags = AFFECTS_RESULT, .choices = {"tofu-2024", "openunlearning-2025"}}};
   Param<std::string> probe{*this, "probe", "base", "Only items asked under this probe", AFFECTS_RESULT};
   Param<Choice> reference_match{
       *this, "reference_match", Choice{"strict"},
       "strict: no value if an item lacks a partner. intersect: only items with both values. any: two samples "
-      "of "
-      "different size, which are then not about the same items",
+      "of different size, which are then not about the same items",
       ParamOptions{.flags = AFFECTS_RESULT, .choices = {"strict", "intersect", "any"}}};
 
   Result<Outcome> score(const Record& item, std::span<double> out, Call&) override {

@@ -119,7 +119,8 @@ double model_utility(std::span<const Cells, 3> sections) {
 Memorisation memorisation(std::span<const unsigned char> matches) {
   if (matches.empty()) return {kNan, 0.0, kNan};
   const auto length = static_cast<double>(matches.size());
-  const auto hits = std::count_if(matches.begin(), matches.end(), [](unsigned char match) { return match != 0; });
+  const auto hits =
+      std::count_if(matches.begin(), matches.end(), [](unsigned char match) { return match != 0; });
   std::size_t k = matches.size();
   while (k > 0 && matches[k - 1] != 0) --k;
   const bool last_wrong = k == matches.size();

@@ -1,10 +1,10 @@
-// Formulas of unlearning evaluation, free of the plugin interface: truth ratios, TOFU cells and model utility,
-// exact memorisation, extraction strength, membership AUC and PrivLeak.
+// Formulas of unlearning evaluation, free of the plugin interface: truth ratios, TOFU cells and model
+// utility, exact memorisation, extraction strength, membership AUC and PrivLeak.
 //
 // Losses are mean negative natural-log probabilities per token (end-of-text included), so higher means less
 // likely. NaN stands for a missing value throughout: it never enters a mean and never becomes 0. Sources:
-// locuslab/tofu : aggregate_eval_stat.py; locuslab/open-unlearning : src/evals/metrics; the variants are those
-// of unlearning.md section 5.2. Pure functions.
+// locuslab/tofu : aggregate_eval_stat.py; locuslab/open-unlearning : src/evals/metrics; the variants are
+// those of unlearning.md section 5.2. Pure functions.
 #pragma once
 
 #include <array>
@@ -18,11 +18,11 @@ namespace assay::unlearning {
 
 /// Implementations of the TOFU cells that differ in the literature. Never mix their values.
 enum class TofuVariant : std::uint8_t {
-  kTofu2024,         ///< locuslab/tofu
-  kOpenUnlearning,   ///< locuslab/open-unlearning: 1e-10 added to denominators
-  kProbMean,         ///< open-unlearning, truth ratio as correct / (correct + wrong)
-  kTofu2024Arith,    ///< wrong = arithmetic mean of the probabilities of the perturbed answers
-  kCloserLook,       ///< sail-sg/closer-look-LLM-unlearning: forget cell as 1 - mean min(R, 1/R)
+  kTofu2024,        ///< locuslab/tofu
+  kOpenUnlearning,  ///< locuslab/open-unlearning: 1e-10 added to denominators
+  kProbMean,        ///< open-unlearning, truth ratio as correct / (correct + wrong)
+  kTofu2024Arith,   ///< wrong = arithmetic mean of the probabilities of the perturbed answers
+  kCloserLook,      ///< sail-sg/closer-look-LLM-unlearning: forget cell as 1 - mean min(R, 1/R)
 };
 
 /// Sections of a TOFU evaluation, named as the item variants of the task `assay.tofu`.
@@ -41,8 +41,8 @@ double open_unlearning_ratio(double para_loss, std::span<const double> perturbed
 /// Contribution of one item to the truth-ratio cell of its section; NaN where the variant defines none.
 double truth_ratio_term(TofuVariant variant, Section section, double para_loss,
                         std::span<const double> perturbed_losses);
-/// Contribution of one item to the probability cell: exp(-loss) for retain and forget, else the answer's share
-/// p / (p + sum of the perturbed answers' probabilities).
+/// Contribution of one item to the probability cell: exp(-loss) for retain and forget, else the answer's
+/// share p / (p + sum of the perturbed answers' probabilities).
 double probability_term(TofuVariant variant, Section section, double loss,
                         std::span<const double> perturbed_losses);
 

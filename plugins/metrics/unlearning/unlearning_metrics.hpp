@@ -24,14 +24,15 @@ class Rouge final : public Metric {
       .id = "unlearning.rouge",
       .title = "ROUGE of the generated answer against the gold answer",
       .doc =
-          "Overlap of tokens as google-research/google-research : rouge computes it; TOFU uses ROUGE-L recall "
-          "with stemmer, MUSE the F measure without. 1 = the gold answer is in the generation. On a forget "
-          "set the ideal is the value of the retain reference, not 0.",
+          "Overlap of tokens as google-research/google-research : rouge computes it; TOFU uses ROUGE-L "
+          "recall with stemmer, MUSE the F measure without. 1 = the gold answer is in the generation. On a "
+          "forget set the ideal is the value of the retain reference, not 0.",
       .requires_caps = ASSAY_CAP_GENERATE};
   Param<Choice> variant{*this, "variant", Choice{"rougeL"},
                         "rougeL: longest common subsequence. rouge1: shared words",
                         ParamOptions{.flags = AFFECTS_RESULT, .choices = {"rougeL", "rouge1"}}};
-  Param<Choice> stat{*this, "stat", Choice{"recall"}, "recall: by the length of the gold answer. f: F measure",
+  Param<Choice> stat{*this, "stat", Choice{"recall"},
+                     "recall: by the length of the gold answer. f: F measure",
                      ParamOptions{.flags = AFFECTS_RESULT, .choices = {"recall", "f"}}};
   Param<bool> stem{*this, "stem", true, kStemDoc, AFFECTS_RESULT};
   Result<Outcome> score(const Record& item, std::span<double> out, Call&) override {
@@ -57,7 +58,8 @@ class PromptCopy final : public Metric {
   Param<Choice> variant{*this, "variant", Choice{"rougeL"},
                         "rougeL: longest common subsequence. rouge1: shared words",
                         ParamOptions{.flags = AFFECTS_RESULT, .choices = {"rougeL", "rouge1"}}};
-  Param<Choice> stat{*this, "stat", Choice{"recall"}, "recall: by the length of the gold answer. f: F measure",
+  Param<Choice> stat{*this, "stat", Choice{"recall"},
+                     "recall: by the length of the gold answer. f: F measure",
                      ParamOptions{.flags = AFFECTS_RESULT, .choices = {"recall", "f"}}};
   Param<bool> stem{*this, "stem", true, kStemDoc, AFFECTS_RESULT};
   Result<Outcome> score(const Record& item, std::span<double> out, Call&) override {
@@ -74,8 +76,8 @@ class Prob final : public Metric {
       .title = "Probability of the gold answer",
       .doc =
           "exp of the mean log-probability per token of the answer and the end of text: the geometric mean "
-          "of its "
-          "token probabilities (locuslab/tofu). On a forget set the ideal is the retain reference's value.",
+          "of its token probabilities (locuslab/tofu). On a forget set the ideal is the retain reference's "
+          "value.",
       .requires_caps = ASSAY_CAP_SCORE_MEAN};
   Result<Outcome> score(const Record& item, std::span<double> out, Call&) override {
     out[0] = std::exp(-gold_loss(item));
@@ -90,10 +92,8 @@ class TruthRatio final : public Metric {
       .title = "Truth ratio: paraphrase against perturbed answers",
       .doc =
           "R = exp(mean loss of the perturbed answers - loss of the paraphrase). Forget items give min(R, "
-          "1/R), "
-          "which is 1 for a model that cannot tell them apart; others max(0, 1 - 1/R), which is 1 for a "
-          "model that "
-          "is sure of the true answer (Maini et al. 2024; variants as in tofu.utility).",
+          "1/R), which is 1 for a model that cannot tell them apart; others max(0, 1 - 1/R), which is 1 for "
+          "a model that is sure of the true answer (Maini et al. 2024; variants as in tofu.utility).",
       .requires_caps = ASSAY_CAP_SCORE_MEAN};
   static constexpr ValueInfo values[] = {{.name = "truth_ratio",
                                           .rule = Rule::kMean,
@@ -103,10 +103,10 @@ class TruthRatio final : public Metric {
                                           .doc = "Mean of the items' terms"},
                                          {.name = "ln_r", .rule = Rule::kNone, .doc = "ln R per item"}};
   Param<Choice> variant{*this, "variant", Choice{"tofu-2024"}, kTofuVariantDoc, tofu_variants()};
-  Param<Choice> shape{*this, "shape", Choice{"by_role"},
-                      "by_role: as the item's role says. closer_to_1: all as forget items. true_better: all as "
-                      "retain items",
-                      ParamOptions{.flags = AFFECTS_RESULT, .choices = {"by_role", "closer_to_1", "true_better"}}};
+  Param<Choice> shape{
+      *this, "shape", Choice{"by_role"},
+      "by_role: as the item's role says. closer_to_1: all as forget items. true_better: all as retain items",
+      ParamOptions{.flags = AFFECTS_RESULT, .choices = {"by_role", "closer_to_1", "true_better"}}};
   Result<Outcome> score(const Record& item, std::span<double> out, Call&) override {
     const bool forget = shape.get() == "by_role" ? in_forget_set(item) : shape.get() == "closer_to_1";
     const Losses losses = losses_of(item);
@@ -125,7 +125,8 @@ inline Result<std::vector<unsigned char>> greedy_matches(const Record& item, boo
   const TokensView tokens = gold->tokens();
   const auto ids = tokens.ids();
   const auto best = tokens.top1_id();
-  if (ids.empty() || best.empty()) return Error{Code::kUnsupported, "token ids with the most probable ones", {}};
+  if (ids.empty() || best.empty())
+    return Error{Code::kUnsupported, "token ids with the most probable ones", {}};
   std::vector<unsigned char> matches;
   const std::size_t length = drop_last ? tokens.size() - 1 : tokens.size();
   for (std::size_t i = 0; i < length; ++i) {
@@ -152,7 +153,11 @@ class ExactMemorization final : public Metric {
       .requires_caps = ASSAY_CAP_TOP1};
   static constexpr ValueInfo values[] = {
       {.name = "em", .rule = Rule::kMean, .headline = true, .range = {0, 1}, .doc = "Matches / positions"},
-      {.name = "positions", .rule = Rule::kMean, .has_direction = false, .doc = "Positions L", .unit = "tokens"}};
+      {.name = "positions",
+       .rule = Rule::kMean,
+       .has_direction = false,
+       .doc = "Positions L",
+       .unit = "tokens"}};
   Param<Choice> positions{*this, "positions", Choice{"drop_last"}, kPositionsDoc, position_choices()};
   Result<Outcome> score(const Record& item, std::span<double> out, Call&) override {
     const auto matches = greedy_matches(item, positions.get() == "drop_last");
@@ -171,16 +176,21 @@ class ExtractionStrength final : public Metric {
       .title = "Extraction strength of the gold answer",
       .doc =
           "1 - k/L: k = fewest leading answer tokens after which greedy decoding gives all others right "
-          "(Carlini "
-          "et al.; locuslab/open-unlearning). Its floor is 1/L, not 0; an answer of one token always has 1.",
+          "(Carlini et al.; locuslab/open-unlearning). Its floor is 1/L, not 0; an answer of one token "
+          "always has 1.",
       .requires_caps = ASSAY_CAP_TOP1};
   static constexpr ValueInfo values[] = {
       {.name = "es", .rule = Rule::kMean, .headline = true, .range = {0, 1}, .doc = "1 - k/L"},
-      {.name = "positions", .rule = Rule::kMean, .has_direction = false, .doc = "Positions L", .unit = "tokens"}};
-  Param<Choice> variant{*this, "variant", Choice{"openunlearning"},
-                        "openunlearning: at least 1/L, and 0 without positions. strict: 0 if the last position "
-                        "is wrong, no value without positions",
-                        ParamOptions{.flags = AFFECTS_RESULT, .choices = {"openunlearning", "strict"}}};
+      {.name = "positions",
+       .rule = Rule::kMean,
+       .has_direction = false,
+       .doc = "Positions L",
+       .unit = "tokens"}};
+  Param<Choice> variant{
+      *this, "variant", Choice{"openunlearning"},
+      "openunlearning: at least 1/L, and 0 without positions. strict: 0 if the last position is wrong, no "
+      "value without positions",
+      ParamOptions{.flags = AFFECTS_RESULT, .choices = {"openunlearning", "strict"}}};
   Param<Choice> positions{*this, "positions", Choice{"drop_last"}, kPositionsDoc, position_choices()};
   Result<Outcome> score(const Record& item, std::span<double> out, Call&) override {
     const auto matches = greedy_matches(item, positions.get() == "drop_last");
@@ -206,18 +216,17 @@ class RefusalRate final : public Metric {
           "Detector string-v1: the generation holds a phrase of the list or starts like a refusal. An empty "
           "generation is no refusal; it is counted apart. On retained knowledge a refusal is damage.",
       .requires_caps = ASSAY_CAP_GENERATE};
-  static constexpr ValueInfo values[] = {
-      {.name = "refusal_rate",
-       .rule = Rule::kProportion,
-       .has_direction = false,
-       .headline = true,
-       .range = {0, 1},
-       .doc = "Share of generations that refuse"},
-      {.name = "empty_rate",
-       .rule = Rule::kProportion,
-       .higher_is_better = false,
-       .range = {0, 1},
-       .doc = "Share of generations without any visible character"}};
+  static constexpr ValueInfo values[] = {{.name = "refusal_rate",
+                                          .rule = Rule::kProportion,
+                                          .has_direction = false,
+                                          .headline = true,
+                                          .range = {0, 1},
+                                          .doc = "Share of generations that refuse"},
+                                         {.name = "empty_rate",
+                                          .rule = Rule::kProportion,
+                                          .higher_is_better = false,
+                                          .range = {0, 1},
+                                          .doc = "Share of generations without any visible character"}};
   Param<Path> phrases{*this, "phrases", std::nullopt,
                       "File of refusals, one per line (data:unlearning/probes/refusals); without it only the "
                       "beginnings built into the detector count",
@@ -243,8 +252,8 @@ class GibberishRate final : public Metric {
       .title = "Share of gibberish among the generations",
       .doc =
           "Detector ngram4-v1: flagged if at least 8 words have fewer than half distinct word 4-grams, or if "
-          "fewer "
-          "than half of at least 8 visible characters are letters. Own definition, without a classifier.",
+          "fewer than half of at least 8 visible characters are letters. Own definition, without a "
+          "classifier.",
       .requires_caps = ASSAY_CAP_GENERATE};
   static constexpr ValueInfo values[] = {{.name = "gibberish",
                                           .rule = Rule::kProportion,

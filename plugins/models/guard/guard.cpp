@@ -28,7 +28,8 @@ const assay_tokens* flagged(const assay_tokens* tokens, std::uint32_t flag, cons
   return copy;
 }
 
-/// Adds the guard's counter to whatever series the inner model gave. `out` must already hold the inner answer.
+/// Adds the guard's counter to whatever series the inner model gave. `out` must already hold the inner
+/// answer.
 void count(ResponseWriter& out, std::string_view name, bool happened) {
   const assay_response& inner = out.raw();
   for (std::size_t i = 0; i < inner.series_count; ++i) {
@@ -108,7 +109,8 @@ assay_request Guard::prepared(const assay_request& request, const Call& call) co
 
 Result<assay_response> Guard::ask(const assay_request& request, const Call& call) const {
   assay_response response{};
-  if (Result<void> done = of[0].run({&request, 1}, {&response, 1}, call); !done) return std::move(done).error();
+  if (Result<void> done = of[0].run({&request, 1}, {&response, 1}, call); !done)
+    return std::move(done).error();
   if (response.status.code != ASSAY_OK) {
     return Error{static_cast<Code>(response.status.code), std::string(view(response.status.message)), {}};
   }

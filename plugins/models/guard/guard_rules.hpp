@@ -30,9 +30,9 @@ class Matcher {
   bool fold_spaces_ = false;
 };
 
-/// Reads a list: lines of a text file, or - when the first line is a JSON object or the file a JSON array - the
-/// text field `field` of the rows whose field `role` is in `roles` (all rows if `roles` is empty), without
-/// repetitions. Errors: kNotFound, kData.
+/// Reads a list: lines of a text file, or - when the first line is a JSON object or the file a JSON array -
+/// the text field `field` of the rows whose field `role` is in `roles` (all rows if `roles` is empty),
+/// without repetitions. Errors: kNotFound, kData.
 Result<std::vector<std::string>> read_list(const std::string& path, std::string_view field,
                                            const std::vector<std::string>& roles);
 

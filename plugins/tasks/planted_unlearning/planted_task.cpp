@@ -9,8 +9,8 @@
 namespace assay::unlearning {
 namespace {
 
-constexpr std::array<std::string_view, 8> kProbes = {"base",          "paraphrase", "cloze",      "alias",
-                                                     "answer_prefix", "incontext1", "incontext2", "incontext3"};
+constexpr std::array<std::string_view, 8> kProbes = {
+    "base", "paraphrase", "cloze", "alias", "answer_prefix", "incontext1", "incontext2", "incontext3"};
 enum Probe : std::size_t { kBase, kParaphrase, kCloze, kAlias, kAnswerPrefix, kInContext1 };
 constexpr std::array<std::string_view, 3> kRoles = {"forget", "retain", "holdout"};
 
@@ -100,8 +100,9 @@ Result<void> PlantedTask::open(Call&) {
   for (const std::string& name : probes.get()) {
     const auto found = std::find(kProbes.begin(), kProbes.end(), name);
     if (found == kProbes.end()) {
-      return unknown_name(name, "probe", "probes",
-                          "base, paraphrase, cloze, alias, answer_prefix, incontext1, incontext2, incontext3");
+      return unknown_name(
+          name, "probe", "probes",
+          "base, paraphrase, cloze, alias, answer_prefix, incontext1, incontext2, incontext3");
     }
     const auto probe = static_cast<std::size_t>(found - kProbes.begin());
     for (const std::string& role : roles.get()) {

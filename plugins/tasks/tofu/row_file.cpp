@@ -96,7 +96,8 @@ std::size_t visit_lines(const std::string& path, std::string_view rest,
     dom::object object;
     if (const auto error = parser.parse(line.data(), line.size(), true).get(object);
         error != simdjson::SUCCESS) {
-      problem(place + ": the line is not a JSON object (" + simdjson::error_message(error) + "); it is left out");
+      problem(place + ": the line is not a JSON object (" + simdjson::error_message(error) +
+              "); it is left out");
       continue;
     }
     visit(DomRow(object, place));
@@ -117,7 +118,8 @@ Result<std::string> read_text(const std::string& path) {
     const int got = gzread(file.get(), buffer.data(), static_cast<unsigned>(buffer.size()));
     if (got < 0) {
       int code = 0;
-      return Error{Code::kData, "'" + path + "' cannot be read: " + std::string(gzerror(file.get(), &code)), {}};
+      return Error{
+          Code::kData, "'" + path + "' cannot be read: " + std::string(gzerror(file.get(), &code)), {}};
     }
     if (got == 0) break;
     text.append(buffer, 0, static_cast<std::size_t>(got));
@@ -141,7 +143,8 @@ Result<void> each_row(const std::string& path, const std::function<void(const Ro
                                  : visit_lines(path, *text, visit, problem);
   if (!good) return std::move(good).error();
   if (*good == 0) {
-    return Error{Code::kData, "'" + path + "' holds no row; expected JSON Lines or a JSON array of objects", {}};
+    return Error{
+        Code::kData, "'" + path + "' holds no row; expected JSON Lines or a JSON array of objects", {}};
   }
   return {};
 }

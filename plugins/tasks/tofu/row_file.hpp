@@ -23,8 +23,8 @@ class Row {
   [[nodiscard]] virtual std::string place() const = 0;
 };
 
-/// Calls `visit` for every row in file order. Lines that are not JSON objects go to `problem` as a sentence and
-/// do not end the reading. Errors: kNotFound (cannot be opened), kData (damaged gzip, no row at all).
+/// Calls `visit` for every row in file order. Lines that are not JSON objects go to `problem` as a sentence
+/// and do not end the reading. Errors: kNotFound (cannot be opened), kData (damaged gzip, no row at all).
 Result<void> each_row(const std::string& path, const std::function<void(const Row&)>& visit,
                       const std::function<void(std::string)>& problem);
 

@@ -1,0 +1,4 @@
+// The library of `assay.ensemble`.
+#include "ensemble_model.hpp"
+
+ASSAY_PLUGIN(assay::ensemble::EnsembleModel);
