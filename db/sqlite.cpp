@@ -18,6 +18,19 @@ bool no_space(int system_error) {
   return system_error == ENOSPC || system_error == EFBIG || system_error == EDQUOT;
 }
 
+/// The operating system's reason for a failed read or write. SQLite reports the errno of the moment of
+/// asking, which may have changed, so the log and the file are asked for the last error of their own.
+int last_errno(sqlite3* db) {
+  int found = 0;
+  sqlite3_file* log = nullptr;
+  (void)sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (log != nullptr && log->pMethods != nullptr) {
+    (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &found);
+  }
+  if (found == 0) (void)sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &found);
+  return found != 0 ? found : sqlite3_system_errno(db);
+}
+
 /// SQLite counts its memory under a process-wide mutex unless told not to before its first use.
 void configure_once() {
   static std::once_flag once;
@@ -27,8 +40,9 @@ void configure_once() {
 }  // namespace
 
 Error failure(sqlite3* db, int code, const std::string& path, std::string_view attempt) {
-  const int system_error = db == nullptr ? 0 : sqlite3_system_errno(db);
   const std::string detail = db == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db);
+  const bool io = (code & 0xff) == SQLITE_IOERR;
+  const int system_error = db == nullptr ? 0 : io ? last_errno(db) : sqlite3_system_errno(db);
   const std::string start = std::string(attempt) + " failed: the database '" + path + "' ";
   switch (code & 0xff) {
     case SQLITE_NOTADB:
@@ -153,7 +167,7 @@ Result<bool> Query::step() {
   const int code = statement_.step_code();
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  return owner_->error(code, "reading or writing");
+  return owner_->error(code, "reading or writing rows");
 }
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path& file, Mode mode,
@@ -193,7 +207,7 @@ Connection::~Connection() {
 
 Result<void> Connection::execute(const char* sql) {
   const int code = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return error(code, "preparing or changing");
+  if (code != SQLITE_OK) return error(code, "writing");
   return {};
 }
 

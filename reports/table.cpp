@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -66,12 +67,65 @@ std::string metric_text(const AggregateLine& line) {
 void add_row(TextTable& table, const std::vector<AggregateLine>& lines, const AggregateLine& line) {
   std::string beside;
   if (!line.baseline) {
-    if (const AggregateLine* best = best_baseline(lines, line)) {
-      beside = score_text(best->row.estimate) + " " + best->metric;
+    if (const Baseline best = best_baseline(lines, line); best.line != nullptr) {
+      beside = score_text(best.estimate) + (best.negated ? " negated " : " ") + best.line->metric;
     }
   }
-  table.row({(line.baseline ? "blind  " : "") + metric_text(line), line.row.variant, line.model,
-             score_text(line.row.estimate), interval_text(line), n_text(line.row), beside, remarks(line)});
+  table.row({(line.baseline ? "blind  " : "") + metric_text(line), line.row.variant,
+             line.baseline ? std::string() : line.model, score_text(line.row.estimate), interval_text(line),
+             n_text(line.row), beside, remarks(line)});
+}
+
+// Text order in which digits count as numbers: k2 before k16.
+bool natural_less(const std::string& a, const std::string& b) {
+  std::size_t i = 0, j = 0;
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  while (i < a.size() && j < b.size()) {
+    if (digit(a[i]) && digit(b[j])) {
+      std::size_t x = i, y = j;
+      while (x < a.size() && digit(a[x])) ++x;
+      while (y < b.size() && digit(b[y])) ++y;
+      const auto left = parse_double(std::string_view(a).substr(i, x - i)).value_or(0);
+      const auto right = parse_double(std::string_view(b).substr(j, y - j)).value_or(0);
+      if (left != right) return left < right;
+      i = x, j = y;
+    } else {
+      if (a[i] != b[j]) return a[i] < b[j];
+      ++i, ++j;
+    }
+  }
+  return a.size() - i < b.size() - j;
+}
+
+// Metrics before baselines; within a metric by model, then by variant in natural order. Baselines look at the
+// items alone, so the same number for every model is shown once.
+std::vector<const AggregateLine*> arranged(std::vector<const AggregateLine*> rows) {
+  std::vector<std::string> metrics, models;
+  const auto place = [](std::vector<std::string>& names, const std::string& name) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (names[i] == name) return i;
+    }
+    names.push_back(name);
+    return names.size() - 1;
+  };
+  for (const AggregateLine* line : rows) place(metrics, line->metric), place(models, line->model);
+  std::stable_sort(rows.begin(), rows.end(), [&](const AggregateLine* a, const AggregateLine* b) {
+    if (a->baseline != b->baseline) return b->baseline;
+    if (a->metric != b->metric) return place(metrics, a->metric) < place(metrics, b->metric);
+    if (a->model != b->model) return place(models, a->model) < place(models, b->model);
+    return a->row.variant != b->row.variant && natural_less(a->row.variant, b->row.variant);
+  });
+  std::vector<const AggregateLine*> kept;
+  for (const AggregateLine* line : rows) {
+    const bool repeated =
+        line->baseline && std::any_of(kept.begin(), kept.end(), [&](const AggregateLine* other) {
+          return other->metric == line->metric && other->value == line->value &&
+                 other->row.statistic == line->row.statistic && other->row.variant == line->row.variant &&
+                 other->row.estimate == line->row.estimate;
+        });
+    if (!repeated) kept.push_back(line);
+  }
+  return kept;
 }
 
 Json number(double value) {
@@ -98,18 +152,24 @@ std::string states_text(const AggregateRow& row) {
   return join(parts, ", ");
 }
 
-const AggregateLine* best_baseline(const std::vector<AggregateLine>& lines, const AggregateLine& line) {
-  const AggregateLine* best = nullptr;
+Baseline best_baseline(const std::vector<AggregateLine>& lines, const AggregateLine& line) {
+  Baseline best;
+  const bool lower = line.direction == ASSAY_LOWER_IS_BETTER;
   for (const AggregateLine& other : lines) {
-    const bool comparable =
-        other.baseline && other.headline && other.recipe == line.recipe && other.model == line.model &&
-        other.row.variant == line.row.variant && other.row.statistic == line.row.statistic &&
-        (line.rule != ASSAY_RULE_CUSTOM || other.value == line.value) && other.direction == line.direction;
-    if (!comparable || !std::isfinite(other.row.estimate)) continue;
-    const bool better = best == nullptr ||
-                        (line.direction == ASSAY_LOWER_IS_BETTER ? other.row.estimate < best->row.estimate
-                                                                 : other.row.estimate > best->row.estimate);
-    if (better) best = &other;
+    if (!other.baseline || other.recipe != line.recipe || other.model != line.model ||
+        other.row.variant != line.row.variant || !std::isfinite(other.row.estimate)) {
+      continue;
+    }
+    const bool both_rank = line.rule == ASSAY_RULE_AUROC && other.rule == ASSAY_RULE_AUROC;
+    const bool comparable = both_rank ? other.row.statistic == line.row.statistic
+                                      : other.value == line.value && !companion(line) && !companion(other);
+    if (!comparable || (other.direction != ASSAY_NO_DIRECTION && other.direction != line.direction)) continue;
+    double estimate = other.row.estimate;
+    const bool negated =
+        both_rank && other.direction == ASSAY_NO_DIRECTION && !companion(other) && estimate < 0.5;
+    if (negated) estimate = 1 - estimate;
+    if (best.line == nullptr || (lower ? estimate < best.estimate : estimate > best.estimate))
+      best = {&other, estimate, negated};
   }
   return best;
 }
@@ -135,12 +195,13 @@ std::string result_table(const std::vector<AggregateLine>& lines, const TableOpt
     table.column("best blind rule", TextTable::Align::kLeft, true);
     table.column("not scored, notes", TextTable::Align::kLeft, true);
     std::string hash;
-    for (const bool baseline : {false, true}) {
-      for (const AggregateLine& line : lines) {
-        if (line.recipe != recipe || line.baseline != baseline || !shown(line, options)) continue;
-        hash = line.recipe_hash.substr(0, 8);
-        add_row(table, lines, line);
-      }
+    std::vector<const AggregateLine*> rows;
+    for (const AggregateLine& line : lines) {
+      if (line.recipe == recipe && shown(line, options)) rows.push_back(&line);
+    }
+    for (const AggregateLine* line : arranged(rows)) {
+      hash = line->recipe_hash.substr(0, 8);
+      add_row(table, lines, *line);
     }
     if (!out.empty()) out += "\n";
     const std::string title = recipe + "  (recipe " + hash + ")";

@@ -15,8 +15,17 @@ struct TableOptions {
   bool all_values = false;  ///< also values that are not headlines, and companion statistics
 };
 
-/// The best model-free rule that can be held against a score: same task, model, variant and statistic.
-const AggregateLine* best_baseline(const std::vector<AggregateLine>& lines, const AggregateLine& line);
+/// The model-free rule that comes closest to a score, or beats it.
+struct Baseline {
+  const AggregateLine* line = nullptr;  ///< NULL: no rule of the task can be held against this score
+  double estimate = 0;
+  bool negated = false;  ///< a rule without direction was turned round (mia.md section 4)
+};
+
+/// The best rule of the same task, model and variant: AUROC against AUROC, otherwise a value of the same
+/// name. A rule without a natural direction counts with whichever sign does better - against the model's
+/// favour.
+Baseline best_baseline(const std::vector<AggregateLine>& lines, const AggregateLine& line);
 
 /// Grouped by task; baselines are rows of their own, marked, below the metrics.
 std::string result_table(const std::vector<AggregateLine>& lines, const TableOptions& options);

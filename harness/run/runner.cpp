@@ -75,6 +75,10 @@ class Run {
 
   Result<RunOutcome> execute() {
     if (Result<void> ok = add_recipes(); !ok) return std::move(ok).error();
+    for (const PlannedEvaluation& planned : plan_.evaluations) {
+      const std::int64_t items = tasks_[planned.task].items;
+      if (planned.unsupported.empty() && items > 0) outcome_.planned += items;
+    }
     for (std::size_t m = 0; m < plan_.models.size() && !stopped(); ++m) {
       if (Result<void> ok = run_model(m); !ok) return std::move(ok).error();
     }
@@ -194,6 +198,7 @@ class Run {
     row.model = target_row;
     row.planned_items = live->live->items;
     row.status = "running";
+    const bool was_planned = planned.unsupported.empty();
     bool any = false;
     for (std::size_t i = 0; i < task.metrics.size(); ++i) {
       const std::uint64_t missing = missing_capabilities(task, task.metrics[i], target.capabilities());
@@ -217,6 +222,7 @@ class Run {
       if (planned.unsupported.empty()) planned.unsupported = planned.reasons.front();
       row.status = "unsupported";
       row.reason = planned.unsupported;
+      if (row.planned_items > 0 && was_planned) outcome_.planned -= row.planned_items;
     }
     for (const auto& [role, model] : task.roles) {
       if (!any) break;
@@ -239,7 +245,6 @@ class Run {
              live->row);
     }
     if (!any) return {};
-    if (live->live->items > 0) outcome_.planned += live->live->items;
     if (Result<void> ok = fit_metrics(*live); !ok) return ok;
     live_.push_back(std::move(live));
     return {};

@@ -220,6 +220,8 @@ Result<Plan> make_plan(Suite suite, const BindContext& context, const PlanOption
   plan.selection = options.selection;
   plan.seed = options.seed.value_or(plan.suite.seed);
   plan.repeats = options.repeats.value_or(plan.suite.repeats);
+  plan.as_written = options.models.empty() && options.selection.everything() && plan.suite.overrides.empty() &&
+                    plan.seed == plan.suite.seed && plan.repeats == plan.suite.repeats;
   if (Result<void> ok = plan_models(context, options, plan); !ok) return std::move(ok).error();
   for (const SuiteTask& given : plan.suite.tasks) {
     Result<Binding> binding = bind_plugin(context, ASSAY_TASK, given.plugin, given.params, given.where);

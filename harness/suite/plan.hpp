@@ -65,6 +65,7 @@ struct Plan {
   Selection selection;
   std::uint64_t seed = 1;
   std::int64_t repeats = 1;
+  bool as_written = true;  ///< the suite's own models, values, seed and all items: its expectations apply
   std::vector<PlannedModel> models;
   std::vector<PlannedTask> tasks;
   std::vector<PlannedEvaluation> evaluations;

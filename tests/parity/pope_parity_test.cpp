@@ -113,7 +113,7 @@ TEST_CASE("pope parity: answers over the real questions give the published figur
     INFO(name);
     const Questions data = questions(root, lists[number++]);
     const auto answers = pope_answers(data.list, in["TP"], in["FP"]);
-    for (const auto parse : {text::parse_pope_first_sentence}) {
+    for (const auto parse : {text::parse_pope_first_sentence, text::parse_pope_opera}) {
       Confusion c;
       for (std::size_t i = 0; i < answers.size(); ++i) {
         c.add(data.list[i].yes, parse(answers[i]) == text::YesNo::kYes ? Answer::kYes : Answer::kNo);

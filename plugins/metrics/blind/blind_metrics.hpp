@@ -42,9 +42,12 @@ class Size final : public Metric {
                                        "Compressed size, bytes or characters of the text. A size has no "
                                        "natural direction: an AUROC far below "
                                        "0.5 says as much as one far above.",
-                                   .flags = ASSAY_FLAG_BASELINE,
-                                   .rule = Rule::kAuroc,
-                                   .range = {}};
+                                   .flags = ASSAY_FLAG_BASELINE};
+  static constexpr ValueInfo values[] = {{.name = "score",
+                                          .rule = Rule::kAuroc,
+                                          .has_direction = false,
+                                          .headline = true,
+                                          .doc = "The size; which end is positive the data may decide"}};
   Param<Choice> variant{
       *this, "variant", Choice{"zlib_bytes"},
       "zlib_bytes, neg_zlib_bytes: +/- bytes of the zlib stream. utf8_bytes. chars: code points. "
@@ -52,7 +55,7 @@ class Size final : public Metric {
       "compressed share",
       ParamOptions{.flags = AFFECTS_RESULT,
                    .choices = {"zlib_bytes", "neg_zlib_bytes", "utf8_bytes", "chars", "zlib_over_bytes"}}};
-  Result<Outcome> score(const Record& item, std::span<double> values, Call&) override {
+  Result<Outcome> score(const Record& item, std::span<double> out, Call&) override {
     const std::string& name = variant.get().text;
     const SizeVariant which = name == "neg_zlib_bytes"    ? SizeVariant::kNegZlibBytes
                               : name == "utf8_bytes"      ? SizeVariant::kUtf8Bytes
@@ -62,7 +65,7 @@ class Size final : public Metric {
     const Result<double> size = size_of_text(item.text(), which);
     if (!size && size.error().code == Code::kData) return Outcome{State::kEmpty, size.error().text};
     if (!size) return size.error();
-    values[0] = *size;
+    out[0] = *size;
     return Outcome{};
   }
 };

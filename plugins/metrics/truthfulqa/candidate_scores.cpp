@@ -36,14 +36,6 @@ double halved_sum_exp(std::span<const double> values) {
 
 }  // namespace
 
-double log_sum_exp(std::span<const double> values) {
-  const double top = highest(values);
-  if (top == -kInfinity) return -kInfinity;
-  double sum = 0;
-  for (const double value : values) sum += std::exp(value - top);
-  return top + std::log(sum);
-}
-
 double mc1_strict(double best, std::span<const double> false_scores) {
   return best > highest(false_scores) ? 1.0 : 0.0;
 }
@@ -54,10 +46,16 @@ double mc1_argmax(std::span<const double> scores, std::size_t best) {
 }
 
 double mc2_lse(std::span<const double> true_scores, std::span<const double> false_scores) {
-  const double on_true = log_sum_exp(true_scores);
-  const double all[2] = {on_true, log_sum_exp(false_scores)};
-  const double total = log_sum_exp(all);
-  return total == -kInfinity ? kUndefined : std::exp(on_true - total);
+  // exp(lse(T) - lse(T and F)) with the common maximum taken out: no digits are lost for scores far below 0.
+  const double top = std::max(highest(true_scores), highest(false_scores));
+  if (top == -kInfinity) return kUndefined;
+  const auto share = [top](std::span<const double> scores) {
+    double sum = 0;
+    for (const double score : scores) sum += std::exp(score - top);
+    return sum;
+  };
+  const double on_true = share(true_scores);
+  return on_true / (on_true + share(false_scores));
 }
 
 double mc2_naive(std::span<const double> true_scores, std::span<const double> false_scores) {

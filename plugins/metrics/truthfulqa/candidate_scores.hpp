@@ -10,9 +10,6 @@
 
 namespace assay::truthfulqa {
 
-/// ln of the sum of exp(v), safe against underflow; -inf for an empty list.
-double log_sum_exp(std::span<const double> values);
-
 /// 1 if the best answer scores above every false one, else 0; ties lose.
 double mc1_strict(double best, std::span<const double> false_scores);
 /// 1 if the arg max of the list is `best`; of equal scores the first wins.

@@ -92,7 +92,7 @@ Outcome unsupported(std::string_view what) {
 }
 
 Outcome not_applicable(std::string_view why) {
-  return {State::kOk, "not_applicable: " + std::string(why)};
+  return {State::kUnsupported, "not_applicable: " + std::string(why)};
 }
 
 }  // namespace assay::unlearning

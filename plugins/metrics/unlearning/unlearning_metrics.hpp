@@ -164,7 +164,7 @@ class ExactMemorization final : public Metric {
     if (!matches) return unsupported(matches.error().text);
     out[0] = memorisation(*matches).exact;
     out[1] = static_cast<double>(matches->size());
-    return std::isnan(out[0]) ? Outcome{State::kEmpty, "no_labels: the answer has no position to compare"}
+    return std::isnan(out[0]) ? Outcome{State::kUnsupported, "no_labels: the answer has no position to compare"}
                               : Outcome{};
   }
 };
@@ -198,7 +198,7 @@ class ExtractionStrength final : public Metric {
     const Memorisation found = memorisation(*matches);
     out[0] = variant.get() == "strict" ? found.extraction_strict : found.extraction;
     out[1] = static_cast<double>(matches->size());
-    return std::isnan(out[0]) ? Outcome{State::kEmpty, "no_labels: the answer has no position to compare"}
+    return std::isnan(out[0]) ? Outcome{State::kUnsupported, "no_labels: the answer has no position to compare"}
                               : Outcome{};
   }
 };

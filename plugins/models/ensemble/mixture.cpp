@@ -1,6 +1,7 @@
 #include "mixture.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 namespace assay::ensemble {
@@ -123,26 +124,32 @@ Result<Window> Mixer::collect(const assay_request& request, std::size_t first, b
 Result<MixedRow> Mixer::last(assay_request request, const Call& call) const {
   request.flags = ASSAY_REQ_INCLUDE_LAST;
   MixedRow mixed;
+  std::vector<double> copy;
   for (std::size_t m = 0; m < members_.size(); ++m) {
-    bool found = false;
+    // Of the rows without a target the last one counts: words outside a vocabulary have none either.
+    assay_row found{};
     Result<void> trouble;
     const auto visit = [&](std::size_t, const assay_row& row) {
-      // Rows of tokens that are there already are passed over; the one behind the last token has no target.
       if (row.member != -1 || row.target != -1) return !call.cancelled();
-      if (m != 0 && row.vocabulary != mixed.values.size()) {
-        trouble = disagree(m, static_cast<std::size_t>(row.position), "have vocabularies of different sizes");
-        return false;
-      }
-      found = true;
-      trouble = add(mixed, m, row, false, false);
-      return trouble.ok();
+      found = row;
+      trouble = with_row(row, [&](auto values) -> Result<void> {
+        copy.assign(values.begin(), values.end());
+        return {};
+      });
+      return trouble.ok() && !call.cancelled();
     };
     if (auto asked = ask(m, request, call, visit); !asked) return std::move(asked).error();
-    if (!trouble) return std::move(trouble).error().within(member_name(m));
     if (call.cancelled()) return Error{Code::kCancelled, "the request was stopped", {}};
-    if (!found) {
+    if (trouble && found.struct_size == 0) {
       return Error{Code::kInternal, member_name(m) + " gave no distribution behind the last token", {}};
     }
+    if (trouble && m != 0 && copy.size() != mixed.values.size()) {
+      return disagree(m, static_cast<std::size_t>(found.position), "have vocabularies of different sizes");
+    }
+    found.dtype = ASSAY_F64;
+    found.data = copy.data();
+    if (trouble) trouble = add(mixed, m, found, false, false);
+    if (!trouble) return std::move(trouble).error().within(member_name(m));
   }
   if (auto done = finish(mixed); !done) return std::move(done).error();
   return mixed;

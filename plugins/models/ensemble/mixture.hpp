@@ -50,7 +50,6 @@ class Mixer {
   static constexpr std::size_t kWindowBytes = std::size_t{256} << 20U;
 
  private:
-  struct Scratch;
   Result<void> ask(std::size_t member, const assay_request& request, const Call& call,
                    const ModelRef::RowVisitor& visit) const;
   Result<void> add(MixedRow& into, std::size_t member, const assay_row& row, bool keep, bool entropy) const;
