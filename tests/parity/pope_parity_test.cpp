@@ -107,21 +107,22 @@ TEST_CASE("pope parity: answers over the real questions give the published figur
   ASSAY_NEEDS_DATA(root);
   const char* lists[] = {"coco_pope_random_2910.jsonl", "coco_pope_popular.jsonl"};
   std::size_t number = 0;
-  for_each_golden(root / "hallucination/golden/pope_confusion.jsonl", [&](const std::string& name, Json in,
-                                                                          Json expected) {
-    if (number >= 2) return;  // the first two matrices are published ones
-    INFO(name);
-    const Questions data = questions(root, lists[number++]);
-    const auto answers = pope_answers(data.list, in["TP"], in["FP"]);
-    for (const auto parse : {text::parse_pope_first_sentence, text::parse_pope_opera}) {
-      Confusion c;
-      for (std::size_t i = 0; i < answers.size(); ++i) {
-        c.add(data.list[i].yes, parse(answers[i]) == text::YesNo::kYes ? Answer::kYes : Answer::kNo);
-      }
-      CHECK(c.tn == std::int64_t(in["TN"]));
-      check_figures(figures(c, Treatment::kAsWrong), expected, kPublished);
-    }
-  });
+  for_each_golden(root / "hallucination/golden/pope_confusion.jsonl",
+                  [&](const std::string& name, Json in, Json expected) {
+                    if (number >= 2) return;  // the first two matrices are published ones
+                    INFO(name);
+                    const Questions data = questions(root, lists[number++]);
+                    const auto answers = pope_answers(data.list, in["TP"], in["FP"]);
+                    // The official parser: later sentences of some answers say the opposite and must not
+                    // matter.
+                    Confusion c;
+                    for (std::size_t i = 0; i < answers.size(); ++i) {
+                      const bool yes = text::parse_pope_first_sentence(answers[i]) == text::YesNo::kYes;
+                      c.add(data.list[i].yes, yes ? Answer::kYes : Answer::kNo);
+                    }
+                    CHECK(c.tn == std::int64_t(in["TN"]));
+                    check_figures(figures(c, Treatment::kAsWrong), expected, kPublished);
+                  });
   CHECK(number == 2);
 }
 

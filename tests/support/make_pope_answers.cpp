@@ -51,8 +51,8 @@ int main(int argc, char** argv) {
                  static_cast<long long>(yes), static_cast<long long>(no));
     return 2;
   }
-  std::puts(
-      R"({"format":"assay.replay/1","model":"answers made to fit a confusion matrix","capabilities":["generate"],"key_mode":"item"})");
+  std::puts(R"({"format":"assay.replay/1","model":"answers made to fit a confusion matrix",)"
+            R"("capabilities":["generate"],"key_mode":"item"})");
   const auto answers = assay::test::pope_answers(questions->list, tp, fp);
   for (std::size_t i = 0; i < answers.size(); ++i) {
     std::printf("{\"key\":%s,\"text\":%s,\"finish_reason\":\"stop\"}\n",

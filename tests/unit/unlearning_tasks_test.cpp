@@ -212,6 +212,22 @@ TEST_CASE("tofu task: the paraphrased section asks the other question for the sa
   CHECK(Record(&raw).field("probe") == "paraphrase");
 }
 
+TEST_CASE("unlearning tasks: generations and scores can be asked for alone") {
+  const TempFile file("ask.jsonl", rows(1));
+  const auto requests = [&](const char* ask) {
+    TofuTask task;
+    TestCall call;
+    forget_only(task, file.path());
+    give(task, "ask", ask);
+    REQUIRE(task.open(*call).ok());
+    const auto items = items_of(task, call);
+    return std::pair<std::size_t, int>{items[0].request_count, items[0].requests[0].kind};
+  };
+  CHECK(requests("both") == std::pair<std::size_t, int>{5, ASSAY_REQUEST_GENERATE});
+  CHECK(requests("generate") == std::pair<std::size_t, int>{1, ASSAY_REQUEST_GENERATE});
+  CHECK(requests("score") == std::pair<std::size_t, int>{4, ASSAY_REQUEST_SCORE});
+}
+
 TEST_CASE("row files: damaged gzip and files without rows are errors with the file's name") {
   const TempFile whole("whole.gz", rows(50), true);
   Result<std::string> bytes = [&] {

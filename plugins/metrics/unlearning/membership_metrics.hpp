@@ -81,7 +81,8 @@ class PrivLeakBase : public Metric {
     const auto reference = item.reference();
     if (reference) out[kReference] = attack(*reference, missing);
     if (std::isnan(out[kReference])) {
-      return Outcome{State::kUnsupported, "reference_mismatch: the retain reference has no score of this item"};
+      return Outcome{State::kUnsupported,
+                     "reference_mismatch: the retain reference has no score of this item"};
     }
     return Outcome{};
   }

@@ -222,7 +222,8 @@ class ForgetQuality final : public Metric {
     if (reference) out[1] = ratio(*reference);
     if (std::isnan(out[0])) return unsupported("losses of the paraphrase and of the perturbed answers");
     if (std::isnan(out[1])) {
-      return Outcome{State::kUnsupported, "reference_mismatch: the retain reference has no answer to this item"};
+      return Outcome{State::kUnsupported,
+                     "reference_mismatch: the retain reference has no answer to this item"};
     }
     return Outcome{};
   }

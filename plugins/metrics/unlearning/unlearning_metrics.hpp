@@ -164,8 +164,9 @@ class ExactMemorization final : public Metric {
     if (!matches) return unsupported(matches.error().text);
     out[0] = memorisation(*matches).exact;
     out[1] = static_cast<double>(matches->size());
-    return std::isnan(out[0]) ? Outcome{State::kUnsupported, "no_labels: the answer has no position to compare"}
-                              : Outcome{};
+    return std::isnan(out[0])
+               ? Outcome{State::kUnsupported, "no_labels: the answer has no position to compare"}
+               : Outcome{};
   }
 };
 
@@ -198,8 +199,9 @@ class ExtractionStrength final : public Metric {
     const Memorisation found = memorisation(*matches);
     out[0] = variant.get() == "strict" ? found.extraction_strict : found.extraction;
     out[1] = static_cast<double>(matches->size());
-    return std::isnan(out[0]) ? Outcome{State::kUnsupported, "no_labels: the answer has no position to compare"}
-                              : Outcome{};
+    return std::isnan(out[0])
+               ? Outcome{State::kUnsupported, "no_labels: the answer has no position to compare"}
+               : Outcome{};
   }
 };
 

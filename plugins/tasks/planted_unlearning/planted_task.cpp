@@ -189,10 +189,13 @@ Result<void> PlantedTask::item(std::uint64_t index, ItemWriter& out) {
   out.field("role", fact.role).field("probe", probe).field("name", fact.name);
   out.field("injected_tokens", static_cast<double>(words_of(form.added).size()));
   out.field("injected_gold", gives_away(form.added, fact.answer) ? 1.0 : 0.0);
-  out.request({.kind = ASSAY_REQUEST_GENERATE,
-               .name = "answer",
-               .prompt = form.prompt,
-               .max_tokens = static_cast<int>(max_tokens.get())});
+  if (ask.get() != "score") {
+    out.request({.kind = ASSAY_REQUEST_GENERATE,
+                 .name = "answer",
+                 .prompt = form.prompt,
+                 .max_tokens = static_cast<int>(max_tokens.get())});
+  }
+  if (ask.get() == "generate") return {};
   // A blank joins prompt and answer, as in the texts the models are trained on.
   const auto ask_score = [&](std::string_view name, const std::string& answer, int truth) {
     const std::string continuation = " " + answer;

@@ -41,6 +41,11 @@ class PlantedTask final : public Task {
       *this, "roles", {"forget", "retain", "holdout"}, "Roles of the facts that are asked", AFFECTS_RESULT};
   Param<std::int64_t> retain_every{*this, "retain_every", 1, "Only every n-th fact of the role retain",
                                    ParamOptions{.flags = AFFECTS_RESULT, .min = 1}};
+  Param<Choice> ask{
+      *this, "ask", Choice{"both"},
+      "generate: only generations, for models that give no log-probabilities. score: only losses. A model "
+      "that lacks one of the two gets no result for items that ask for both",
+      ParamOptions{.flags = AFFECTS_RESULT, .choices = {"both", "generate", "score"}}};
   Param<std::int64_t> max_tokens{*this, "max_tokens", 8, "Longest generation",
                                  ParamOptions{.flags = AFFECTS_RESULT, .min = 1, .unit = "tokens"}};
 

@@ -135,11 +135,14 @@ Result<void> TofuTask::item(std::uint64_t index, ItemWriter& out) {
     before = " ";
     stop = {"\n\n"};
   }
-  out.request({.kind = ASSAY_REQUEST_GENERATE,
-               .name = "answer",
-               .prompt = prompt,
-               .max_tokens = static_cast<int>(max_tokens.get()),
-               .stop = stop});
+  if (ask.get() != "score") {
+    out.request({.kind = ASSAY_REQUEST_GENERATE,
+                 .name = "answer",
+                 .prompt = prompt,
+                 .max_tokens = static_cast<int>(max_tokens.get()),
+                 .stop = stop});
+  }
+  if (ask.get() == "generate") return {};
   const auto ask_score = [&](std::string_view name, const std::string& answer, int truth) {
     const std::string continuation = before + answer;
     out.request({.kind = ASSAY_REQUEST_SCORE,

@@ -50,6 +50,11 @@ class TofuTask final : public Task {
       {"retain", "real_authors", "world_facts", "forget"},
       "Sections to ask, in this order: retain, real_authors, world_facts, forget, forget_paraphrased",
       AFFECTS_RESULT};
+  Param<Choice> ask{
+      *this, "ask", Choice{"both"},
+      "generate: only generations, for models that give no log-probabilities. score: only losses. A model "
+      "that lacks one of the two gets no result for items that ask for both",
+      ParamOptions{.flags = AFFECTS_RESULT, .choices = {"both", "generate", "score"}}};
   Param<std::int64_t> max_tokens{*this, "max_tokens", 200, "Longest generation",
                                  ParamOptions{.flags = AFFECTS_RESULT, .min = 1, .unit = "tokens"}};
 

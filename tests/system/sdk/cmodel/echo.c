@@ -112,9 +112,13 @@ static int32_t init(const assay_host* host) {
   return host != NULL && host->abi_major == ASSAY_ABI_MAJOR ? ASSAY_OK : ASSAY_UNSUPPORTED;
 }
 
-static uint32_t count(void) { return 1; }
+static uint32_t count(void) {
+  return 1;
+}
 
-static const assay_descriptor* descriptor(uint32_t i) { return i == 0 ? &description : NULL; }
+static const assay_descriptor* descriptor(uint32_t i) {
+  return i == 0 ? &description : NULL;
+}
 
 static int32_t create(assay_str id, const assay_params* given, const assay_env* env, assay_error* error,
                       void** instance) {
@@ -123,7 +127,8 @@ static int32_t create(assay_str id, const assay_params* given, const assay_env* 
   struct echo* self = same(id, "demo.echo") && given->count == 1 ? malloc(sizeof *self) : NULL;
   if (self == NULL) {
     static const char reason[] = "the library has no such plugin, or no memory is left";
-    error->message_len = sizeof reason - 1 < error->message_capacity ? sizeof reason - 1 : error->message_capacity;
+    error->message_len =
+        sizeof reason - 1 < error->message_capacity ? sizeof reason - 1 : error->message_capacity;
     memcpy(error->message, reason, error->message_len);
     return ASSAY_NOT_FOUND;
   }
@@ -138,7 +143,9 @@ static int32_t capabilities(void* instance, uint64_t* caps) {
   return ASSAY_OK;
 }
 
-static void destroy(void* instance) { free(instance); }
+static void destroy(void* instance) {
+  free(instance);
+}
 
 static const void* get_extension(void* instance, assay_str id) {
   (void)instance;
