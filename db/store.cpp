@@ -89,7 +89,7 @@ Result<void> Store::Impl::open(const std::filesystem::path& file, const StoreOpt
 
 Result<void> Store::Impl::configure(bool is_new) {
   if (is_new) {
-    Result<void> sized = connection->execute("PRAGMA page_size = 4096");
+    Result<void> sized = connection->execute("PRAGMA page_size = 8192");
     if (!sized) return sized;
   }
   bool wal = false;
@@ -105,7 +105,7 @@ Result<void> Store::Impl::configure(bool is_new) {
   // 64 MiB of pages; a checkpoint every 64 MiB of log, so that a page changed often is copied seldom.
   Result<void> done = connection->execute(
       "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;"
-      "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16384; PRAGMA journal_size_limit = 134217728");
+      "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 134217728");
   if (done) {
     done = connection->execute(options.durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
   }

@@ -138,7 +138,8 @@ class Aggregator {
     std::vector<double> values, denominators;
     std::vector<std::uint8_t> labels;
     std::vector<std::string> groups;
-    bool grouped = false;
+    const bool grouped = has_groups(units);
+    values.reserve(units.rows.size());
     for (std::size_t u = 0; u < units.rows.size(); ++u) {
       const std::size_t first = units.rows[u];
       const double x = unit_value(units, u, column, value, row.n_non_finite);
@@ -153,9 +154,7 @@ class Aggregator {
         denominators.push_back(d);
       }
       values.push_back(x);
-      grouped = grouped || table_.groups[first] != UINT32_MAX;
-      groups.push_back(table_.groups[first] == UINT32_MAX ? std::string()
-                                                          : std::to_string(table_.groups[first]));
+      if (grouped) groups.push_back(group_name(first));
     }
     row.n_scored = static_cast<std::int64_t>(values.size());
     stats::Sample sample;
@@ -177,6 +176,14 @@ class Aggregator {
       last.worst = (sum + missing * value.min) / total;
       last.best = (sum + missing * value.max) / total;
     }
+  }
+
+  [[nodiscard]] bool has_groups(const Units& units) const {
+    return std::any_of(units.rows.begin(), units.rows.end(),
+                       [&](std::size_t r) { return table_.groups[r] != UINT32_MAX; });
+  }
+  [[nodiscard]] std::string group_name(std::size_t row) const {
+    return table_.groups[row] == UINT32_MAX ? std::string() : std::to_string(table_.groups[row]);
   }
 
   static stats::Rule rule(int rule) {
@@ -304,6 +311,7 @@ class Aggregator {
 
   Gathered gather(const Units& units) const {
     Gathered g;
+    g.grouped = has_groups(units);
     const std::size_t width = table_.columns.size();
     for (std::size_t u = 0; u < units.rows.size(); ++u) {
       const std::size_t first = units.rows[u];
@@ -318,9 +326,7 @@ class Aggregator {
       g.scored += any ? 1 : 0;
       g.labels.push_back(table_.labels[first]);
       g.groups.push_back(table_.groups[first]);
-      g.group_names.push_back(table_.groups[first] == UINT32_MAX ? std::string()
-                                                                 : std::to_string(table_.groups[first]));
-      g.grouped = g.grouped || table_.groups[first] != UINT32_MAX;
+      if (g.grouped) g.group_names.push_back(group_name(first));
       g.variants.push_back(table_.variants[first]);
       g.index.push_back(table_.positions[first]);
     }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
+#include <span>
 #include <unordered_map>
 
 #include "assay/sdk/abi.hpp"
@@ -11,15 +11,6 @@
 
 namespace assay::host {
 namespace {
-
-// Texts of a batch that no arena holds: canonical requests, answers, token blobs.
-struct OwnedText {
-  std::deque<std::string> parts;
-  std::string_view keep(std::string text) {
-    parts.push_back(std::move(text));
-    return parts.back();
-  }
-};
 
 // The item's state: the worst of its answers, in the order timeout, error, unsupported, refused, truncated,
 // empty.
@@ -51,11 +42,7 @@ bool failed(int state) {
 class Scorer {
  public:
   Scorer(LiveEvaluation& evaluation, Window& window, const std::vector<std::uint32_t>& which)
-      : evaluation_(evaluation),
-        window_(window),
-        which_(which),
-        batch_(std::make_shared<Batch>()),
-        own_(std::make_shared<OwnedText>()) {}
+      : evaluation_(evaluation), window_(window), which_(which), batch_(std::make_shared<Batch>()) {}
 
   std::shared_ptr<const Batch> run(std::int64_t (&states)[8], std::string& infrastructure) {
     gather();
@@ -70,7 +57,6 @@ class Scorer {
     evaluation_.finished += static_cast<std::int64_t>(which_.size());
     infrastructure = infrastructure_;
     batch_->keep.push_back(window_.arena());
-    batch_->keep.push_back(own_);
     return batch_;
   }
 
@@ -84,8 +70,11 @@ class Scorer {
   // Responses in request order, states and messages per item.
   void gather() {
     const std::size_t n = which_.size();
-    responses_.resize(n);
-    references_.resize(n);
+    std::size_t total = 0;
+    for (const std::uint32_t index : which_) {
+      total += window_.items()[index].uses.size() + window_.items()[index].reference.size();
+    }
+    responses_.reserve(total);  // records point into it, so it must not grow
     records_.resize(n);
     reference_records_.resize(n);
     states_.assign(n, ASSAY_STATE_OK);
@@ -96,19 +85,20 @@ class Scorer {
         states_[i] = item.item->status.code == ASSAY_TIMEOUT ? ASSAY_STATE_TIMEOUT : ASSAY_STATE_ERROR;
         messages_[i] = view(item.item->status.message);
       }
-      for (std::size_t r = 0; r < item.uses.size(); ++r) collect(i, item.uses[r], responses_[i]);
-      for (const std::uint32_t use : item.reference) collect(i, use, references_[i]);
-      fill(records_[i], item, responses_[i]);
-      if (!references_[i].empty()) {
-        fill(reference_records_[i], item, references_[i]);
-        records_[i].reference = &reference_records_[i];
-      }
+      const assay_response* own = responses_.data() + responses_.size();
+      for (const std::uint32_t use : item.uses) collect(i, use);
+      fill(records_[i], item, {own, item.uses.size()});
+      if (item.reference.empty()) continue;
+      const assay_response* reference = responses_.data() + responses_.size();
+      for (const std::uint32_t use : item.reference) collect(i, use);
+      fill(reference_records_[i], item, {reference, item.reference.size()});
+      records_[i].reference = &reference_records_[i];
     }
   }
 
-  void collect(std::size_t i, std::uint32_t use, std::vector<assay_response>& into) {
+  void collect(std::size_t i, std::uint32_t use) {
     const UniqueRequest& unique = window_.unique(use);
-    into.push_back(unique.response);
+    responses_.push_back(unique.response);
     const int state = state_of(unique.response, unique.request.kind);
     if (severity(state) > severity(states_[i])) {
       states_[i] = state;
@@ -127,7 +117,7 @@ class Scorer {
   }
 
   static void fill(assay_record& record, const WindowItem& item,
-                   const std::vector<assay_response>& responses) {
+                   std::span<const assay_response> responses) {
     record = {};
     record.struct_size = sizeof record;
     record.repeat = item.repeat;
@@ -237,20 +227,20 @@ class Scorer {
     row.key = unique.key;
     row.model = model_row(unique.model);
     row.kind = unique.request.kind;
-    row.request = own_->keep(unique.json);
+    row.request = unique.json;
     row.state = state_of(answer, unique.request.kind);
     row.code = answer.status.code;
     if (answer.status.code == ASSAY_OK) {
-      std::string text;
-      append_answer_json(answer, text);
-      row.answer = own_->keep(std::move(text));
+      scratch_.clear();
+      append_answer_json(answer, scratch_);
+      row.answer = window_.keep(scratch_);
       const assay_tokens* tokens = answer.tokens;
       if (tokens == nullptr && answer.choice_count != 0)
         tokens = element(answer.choices, answer.choice_size, 0)->tokens;
       if (tokens != nullptr) {
-        std::string blob;
-        encode_tokens(*tokens, blob);
-        row.tokens = own_->keep(std::move(blob));
+        scratch_.clear();
+        encode_tokens(*tokens, scratch_);
+        row.tokens = window_.keep(scratch_);
       }
     } else {
       row.message = view(answer.status.message);
@@ -295,8 +285,8 @@ class Scorer {
   Window& window_;
   const std::vector<std::uint32_t>& which_;
   std::shared_ptr<Batch> batch_;
-  std::shared_ptr<OwnedText> own_;
-  std::vector<std::vector<assay_response>> responses_, references_;
+  std::string scratch_;
+  std::vector<assay_response> responses_;
   std::vector<assay_record> records_, reference_records_;
   std::vector<int> states_;
   std::vector<std::string_view> messages_;

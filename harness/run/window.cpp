@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <map>
 
 #include "assay/sdk/abi.hpp"
@@ -15,33 +16,45 @@ constexpr std::size_t kDefaultBatch = 16;
 
 }  // namespace
 
+std::string_view Window::keep(std::string_view text) {
+  if (text.empty()) return {};
+  void* memory = arena_->allocate(text.size(), 1);
+  if (memory == nullptr) return {};
+  std::memcpy(memory, text.data(), text.size());
+  return {static_cast<const char*>(memory), text.size()};
+}
+
 std::uint32_t Window::add(const ModelInstance* model, const assay_request& request, std::uint32_t item) {
-  std::string json;
-  append_request_json(request, model->keyed_by_item(), json);
+  scratch_.clear();
+  append_request_json(request, model->keyed_by_item(), scratch_);
   // Inside a window a request is identified by its text and model; the digest is only needed once per
   // request.
   const std::uint64_t key =
-      fast_key(json).low ^ (reinterpret_cast<std::uintptr_t>(model) * 0x9E3779B97F4A7C15U);
-  for (const std::uint32_t known : by_key_[key]) {
+      fast_key(scratch_).low ^ (reinterpret_cast<std::uintptr_t>(model) * 0x9E3779B97F4A7C15U);
+  const auto index = static_cast<std::uint32_t>(requests_.size());
+  const auto [chain, fresh] = by_key_.emplace(key, index);
+  for (std::uint32_t known = fresh ? UINT32_MAX : chain->second; known != UINT32_MAX;
+       known = requests_[known].next) {
     UniqueRequest& other = requests_[known];
-    if (other.model != model || other.json != json) continue;
-    if (other.items.empty() || other.items.back() != item) {
-      other.items.push_back(item);
+    if (other.model != model || other.json != scratch_) continue;
+    if (other.item != item && (other.others.empty() || other.others.back() != item)) {
+      other.others.push_back(item);
       ++items_[item].open;
     }
     return known;
   }
-  const auto index = static_cast<std::uint32_t>(requests_.size());
-  by_key_[key].push_back(index);
-  UniqueRequest made;
+  UniqueRequest& made = requests_.emplace_back();
   made.model = model;
   made.request = request;
-  made.key = response_key(model->fingerprint(), json);
-  made.json = std::move(json);
-  made.items.push_back(item);
+  made.key = response_key(model->fingerprint(), scratch_);
+  made.json = keep(scratch_);
+  made.item = item;
+  if (!fresh) {
+    made.next = chain->second;
+    chain->second = index;
+  }
   made.response.struct_size = sizeof(assay_response);
   made.response.status.code = ASSAY_UNSET;
-  requests_.push_back(std::move(made));
   ++items_[item].open;
   return index;
 }
@@ -111,9 +124,11 @@ bool Window::collect(std::vector<std::uint32_t>& complete) {
   }
   for (const std::uint32_t index : answered) {
     if (!requests_[index].done) continue;
-    for (const std::uint32_t item : requests_[index].items) {
+    const auto answer = [&](std::uint32_t item) {
       if (--items_[item].open == 0) complete.push_back(item);
-    }
+    };
+    answer(requests_[index].item);
+    for (const std::uint32_t item : requests_[index].others) answer(item);
   }
   std::sort(complete.begin(), complete.end());
   return finished;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -48,6 +49,8 @@ class Window {
 
   /// The unique request equal to `request` for `model`, made if need be; `item` waits for it.
   std::uint32_t add(const ModelInstance* model, const assay_request& request, std::uint32_t item);
+  /// Copies text into the arena of the window; empty when memory is exhausted.
+  std::string_view keep(std::string_view text);
   /// Hands everything to the workers, grouped and ordered.
   void dispatch();
   /// Waits for news; returns items that became complete, and whether the window is finished.
@@ -62,9 +65,10 @@ class Window {
   const std::uint32_t* cancel_;
   std::vector<WindowItem> items_;
   std::vector<UniqueRequest> requests_;
-  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> by_key_;
+  std::unordered_map<std::uint64_t, std::uint32_t> by_key_;  ///< short key -> first request of its chain
   std::mutex mutex_;
   std::condition_variable news_;
+  std::string scratch_;
   std::vector<std::uint32_t> answered_;
   std::size_t batches_open_ = 0;
 };

@@ -83,19 +83,23 @@ class UncertaintyMetric : public Metric {
  public:
   Result<void> aggregate(const Sample& sample, std::span<const std::uint32_t> picks,
                          std::span<double> out) override {
+    sort_items(sample);
+    times_.assign(sample.items(), 0);
+    for (const std::uint32_t i : picks) ++times_[i];
     score_.clear(), quality_.clear(), wrong_.clear(), seen_score_.clear(), unseen_.clear();
-    for (const std::uint32_t i : picks) {
+    for (const std::uint32_t i : order_) {
       const double u = sample.value(i, kUncertainty), incorrect = sample.value(i, kIncorrect);
-      if (std::isnan(u)) continue;
-      if (!std::isnan(incorrect)) {
-        score_.push_back(u);
-        quality_.push_back(1 - incorrect);
-        wrong_.push_back(incorrect == 1 ? 1 : 0);
-      }
       const double k = sample.value(i, kExposures);
-      if (k == 0 || k >= 2) {
-        seen_score_.push_back(u);
-        unseen_.push_back(k == 0 ? 1 : 0);
+      for (std::uint32_t n = 0; n < times_[i]; ++n) {
+        if (!std::isnan(incorrect)) {
+          score_.push_back(u);
+          quality_.push_back(1 - incorrect);
+          wrong_.push_back(incorrect == 1 ? 1 : 0);
+        }
+        if (k == 0 || k >= 2) {
+          seen_score_.push_back(u);
+          unseen_.push_back(k == 0 ? 1 : 0);
+        }
       }
     }
     out[kAuroc] = auroc(score_, wrong_);
@@ -125,6 +129,24 @@ class UncertaintyMetric : public Metric {
   virtual Outcome measure(const Record& item, const Answer& answer, std::span<double> out) = 0;
 
  private:
+  /// Items with a value by ascending uncertainty, sorted once for all resamples of a sample.
+  void sort_items(const Sample& sample) {
+    column_.clear();
+    for (std::size_t i = 0; i < sample.items(); ++i) column_.push_back(sample.value(i, kUncertainty));
+    const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+    if (std::equal(column_.begin(), column_.end(), sorted_column_.begin(), sorted_column_.end(), same))
+      return;
+    sorted_column_ = column_;
+    order_.clear();
+    for (std::uint32_t i = 0; i < column_.size(); ++i) {
+      if (!std::isnan(column_[i])) order_.push_back(i);
+    }
+    std::stable_sort(order_.begin(), order_.end(),
+                     [this](std::uint32_t a, std::uint32_t b) { return column_[a] < column_[b]; });
+  }
+
+  std::vector<double> column_, sorted_column_;  // uncertainties of the sample, and of the one order_ is for
+  std::vector<std::uint32_t> order_, times_;
   std::vector<double> score_, quality_, seen_score_;
   std::vector<char> wrong_, unseen_;
 };
