@@ -237,7 +237,7 @@ AggregateLine aggregate_from(const Statement& row) {
 Result<std::vector<AggregateLine>> Reader::aggregates(RowId run) {
   return collect<AggregateLine>(
       *impl_->connection,
-      "SELECT c.name, c.hash, o.name, m.name, v.name, v.unit, v.doc, m.baseline, v.headline, v.no_interval, "
+      "SELECT c.name, c.hash, e.model_name, m.name, v.name, v.unit, v.doc, m.baseline, v.headline, v.no_interval, "
       "v.rule,"
       " v.direction, a.evaluation, a.value, a.variant, a.statistic, a.estimate, a.se, a.lo, a.hi, a.method,"
       " a.undefined_reason, a.notes, a.n_total, a.n_scored, a.n_non_finite, a.n_missing, a.clusters, "
@@ -246,7 +246,7 @@ Result<std::vector<AggregateLine>> Reader::aggregates(RowId run) {
       "a.n_error,"
       " a.n_timeout, a.worst, a.best, a.seed, a.replicates"
       " FROM evaluation AS e JOIN aggregate AS a ON a.evaluation = e.id JOIN recipe AS c ON c.id = e.recipe"
-      " JOIN model AS o ON o.id = e.model JOIN value AS v ON v.id = a.value JOIN metric AS m ON m.id = "
+      " JOIN value AS v ON v.id = a.value JOIN metric AS m ON m.id = "
       "v.metric"
       " WHERE e.run = ? ORDER BY c.id, e.id, a.ordinal",
       {run}, aggregate_from);

@@ -34,8 +34,8 @@ struct Named {
 Result<std::vector<Named>> named_evaluations(Connection& c, RowId run) {
   std::vector<Named> rows;
   Result<void> done = c.each(
-      "SELECT e.id, c.name, m.name FROM evaluation AS e JOIN recipe AS c ON c.id = e.recipe JOIN model AS m"
-      " ON m.id = e.model WHERE e.run = ? ORDER BY c.id, e.id",
+      "SELECT e.id, c.name, e.model_name FROM evaluation AS e JOIN recipe AS c ON c.id = e.recipe"
+      " WHERE e.run = ? ORDER BY c.id, e.id",
       {run}, [&](const Statement& row) {
         rows.push_back({row.integer(0), row.string(1), row.string(2)});
       });

@@ -84,6 +84,7 @@ struct ValueRow {
 struct EvaluationRow {
   RowId id = 0;
   RowId run = 0, recipe = 0, model = 0;
+  std::string model_name;           ///< what this run calls the model
   std::int64_t planned_items = -1;  ///< -1: unknown
   std::string status;               ///< running, complete, incomplete, unsupported
   std::string reason;               ///< why it is unsupported or incomplete

@@ -252,14 +252,15 @@ Result<RowId> Store::begin_evaluation(const EvaluationRow& evaluation) {
   const std::string status = evaluation.status.empty() ? "running" : evaluation.status;
   Result<void> done = impl_->transact([&](Connection& c) -> Result<void> {
     Result<std::int64_t> added = c.run(
-        "INSERT INTO evaluation (run, recipe, model, planned_items, status, reason, prompt_hash)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipe, model) DO UPDATE SET status = excluded.status,"
+        "INSERT INTO evaluation (run, recipe, model, model_name, planned_items, status, reason, prompt_hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipe, model, model_name) DO UPDATE SET status = excluded.status,"
         " reason = excluded.reason, planned_items = coalesce(excluded.planned_items, planned_items)",
-        {evaluation.run, evaluation.recipe, evaluation.model, planned, status, evaluation.reason,
+        {evaluation.run, evaluation.recipe, evaluation.model, evaluation.model_name, planned, status, evaluation.reason,
          evaluation.prompt_hash});
     if (!added) return std::move(added).error();
     Result<std::optional<std::int64_t>> found = c.number(
-        "SELECT id FROM evaluation WHERE recipe = ? AND model = ?", {evaluation.recipe, evaluation.model});
+        "SELECT id FROM evaluation WHERE recipe = ? AND model = ? AND model_name = ?",
+        {evaluation.recipe, evaluation.model, evaluation.model_name});
     if (!found) return std::move(found).error();
     id = *found;
     return {};

@@ -122,6 +122,7 @@ CREATE TABLE evaluation (
   run INTEGER NOT NULL REFERENCES run,
   recipe INTEGER NOT NULL REFERENCES recipe,
   model INTEGER NOT NULL REFERENCES model,
+  model_name TEXT NOT NULL, -- what this run calls the model; one model may bear other names in other runs
   planned_items INTEGER,
   status TEXT NOT NULL CHECK (status IN ('running', 'complete', 'incomplete', 'unsupported')),
   reason TEXT NOT NULL,
@@ -136,7 +137,7 @@ CREATE TABLE evaluation (
   n_timeout INTEGER NOT NULL DEFAULT 0,
   results INTEGER NOT NULL AS (n_ok + n_empty + n_refused + n_truncated + n_unparsed + n_unsupported + n_error
                                + n_timeout) VIRTUAL,
-  UNIQUE (recipe, model)
+  UNIQUE (recipe, model, model_name)
 ) STRICT;
 CREATE INDEX evaluation_run ON evaluation (run);
 CREATE INDEX evaluation_model ON evaluation (model);
@@ -260,14 +261,14 @@ SELECT r.id, r.uuid, r.label, r.suite_name AS suite, r.status, r.started, r.ende
 FROM run AS r;
 
 CREATE VIEW v_evaluations AS
-SELECT e.id, e.run, u.uuid AS run_uuid, c.name AS recipe, substr(c.hash, 1, 8) AS version, m.name AS model,
+SELECT e.id, e.run, u.uuid AS run_uuid, c.name AS recipe, substr(c.hash, 1, 8) AS version, e.model_name AS model,
        m.fingerprint, e.status, e.reason, e.planned_items, e.results, e.n_ok, e.n_empty, e.n_refused,
        e.n_truncated, e.n_unparsed, e.n_unsupported, e.n_error, e.n_timeout
 FROM evaluation AS e JOIN run AS u ON u.id = e.run JOIN recipe AS c ON c.id = e.recipe
   JOIN model AS m ON m.id = e.model;
 
 CREATE VIEW v_items AS
-SELECT r.id AS result, e.run, e.id AS evaluation, c.name AS recipe, m.name AS model, r.position, r.item_id,
+SELECT r.id AS result, e.run, e.id AS evaluation, c.name AS recipe, e.model_name AS model, r.position, r.item_id,
        r.variant, r.grp AS "group", r.label, r.repeat, s.name AS state, r.message
 FROM evaluation AS e JOIN recipe AS c ON c.id = e.recipe JOIN model AS m ON m.id = e.model
   JOIN result AS r ON r.id BETWEEN (e.id << 32) AND (e.id << 32) + 4294967295
@@ -281,7 +282,7 @@ FROM result_response AS l JOIN request_name AS n ON n.id = l.request_name JOIN r
   JOIN model AS m ON m.id = p.model JOIN state AS s ON s.id = p.state LEFT JOIN request_kind AS k ON k.id = p.kind;
 
 CREATE VIEW v_scores AS
-SELECT e.run, e.id AS evaluation, c.name AS recipe, o.name AS model, m.name AS metric, v.name AS value, r.position,
+SELECT e.run, e.id AS evaluation, c.name AS recipe, e.model_name AS model, m.name AS metric, v.name AS value, r.position,
        r.item_id, r.variant, r.grp AS "group", r.label, r.repeat, s.number, t.name AS state, s.note, s.result
 FROM evaluation AS e JOIN recipe AS c ON c.id = e.recipe JOIN model AS o ON o.id = e.model
   JOIN metric AS m ON m.recipe = e.recipe JOIN value AS v ON v.metric = m.id
@@ -290,7 +291,7 @@ FROM evaluation AS e JOIN recipe AS c ON c.id = e.recipe JOIN model AS o ON o.id
 
 CREATE VIEW v_aggregates AS
 SELECT e.run, u.uuid AS run_uuid, u.label AS run_label, c.name AS recipe, substr(c.hash, 1, 8) AS version,
-       o.name AS model, m.name AS metric, v.name AS value, a.variant, a.statistic, a.estimate, a.se, a.lo, a.hi,
+       e.model_name AS model, m.name AS metric, v.name AS value, a.variant, a.statistic, a.estimate, a.se, a.lo, a.hi,
        a.method, a.undefined_reason, v.unit, d.name AS direction, v.headline, m.baseline, a.n_total, a.n_scored,
        a.n_missing, a.n_non_finite, a.clusters, a.worst, a.best, a.evaluation
 FROM aggregate AS a JOIN evaluation AS e ON e.id = a.evaluation JOIN run AS u ON u.id = e.run

@@ -196,6 +196,7 @@ class Run {
     row.run = outcome_.run;
     row.recipe = recipe_rows_[planned.task];
     row.model = target_row;
+    row.model_name = plan_.models[planned.model].name;
     row.planned_items = live->live->items;
     row.status = "running";
     const bool was_planned = planned.unsupported.empty();

@@ -20,10 +20,12 @@ struct UniqueRequest {
   const ModelInstance* model = nullptr;
   assay_request request{};
   assay_response response{};
-  std::string json;  ///< canonical form
+  std::string_view json;  ///< canonical form, in the window's arena
   Digest key{};
-  bool done = false;                 ///< the response is final
-  std::vector<std::uint32_t> items;  ///< items of the window that wait for it
+  bool done = false;                  ///< the response is final
+  std::uint32_t item = 0;             ///< the item that asked first
+  std::uint32_t next = UINT32_MAX;    ///< next request with the same short key
+  std::vector<std::uint32_t> others;  ///< further items that wait for the same answer
 };
 
 /// One item of the window. `uses[i]` is the unique request behind request i (target and other roles);

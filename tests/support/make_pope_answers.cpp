@@ -1,7 +1,8 @@
-// make_pope_answers QUESTIONS.jsonl TP FP TN FN > answers.jsonl
+// make_pope_answers QUESTIONS.jsonl TP FP TN FN [SPLIT] > answers.jsonl
 //
 // Writes a recording (assay.replay, format jsonl) whose answers to the POPE questions realise the confusion
-// matrix. Exit code 2 with a sentence if the counts do not fit the questions.
+// matrix. With SPLIT the answers are for that variant only: question ids of different lists overlap. Exit
+// code 2 with a sentence if the counts do not fit the questions.
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -30,10 +31,10 @@ std::string quoted(std::string_view text) {
 
 int main(int argc, char** argv) {
   std::int64_t count[4] = {};
-  bool usable = argc == 6;
+  bool usable = argc == 6 || argc == 7;
   for (int i = 0; usable && i < 4; ++i) usable = read_count(argv[i + 2], count[i]);
   if (!usable) {
-    std::fputs("usage: make_pope_answers QUESTIONS.jsonl TP FP TN FN > answers.jsonl\n", stderr);
+    std::fputs("usage: make_pope_answers QUESTIONS.jsonl TP FP TN FN [SPLIT] > answers.jsonl\n", stderr);
     return 2;
   }
   const auto questions = assay::pope::read_questions(argv[1]);
@@ -55,8 +56,10 @@ int main(int argc, char** argv) {
             R"("capabilities":["generate"],"key_mode":"item"})");
   const auto answers = assay::test::pope_answers(questions->list, tp, fp);
   for (std::size_t i = 0; i < answers.size(); ++i) {
-    std::printf("{\"key\":%s,\"text\":%s,\"finish_reason\":\"stop\"}\n",
-                quoted(questions->list[i].id).c_str(), quoted(answers[i]).c_str());
+    const std::string id = quoted(questions->list[i].id);
+    const std::string key = argc == 7 ? "{\"item\":" + id + ",\"variant\":" + quoted(argv[6]) + "}" : id;
+    std::printf("{\"key\":%s,\"text\":%s,\"finish_reason\":\"stop\"}\n", key.c_str(),
+                quoted(answers[i]).c_str());
   }
   return 0;
 }

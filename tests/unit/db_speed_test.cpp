@@ -102,7 +102,7 @@ TEST_CASE("a million results: rate, memory, lookups, table", "[.speed]") {
   for (std::size_t i = 0; i < keys.size(); i += 1000) {
     const auto found = (*store)->find_responses(std::span(keys).subspan(i, 1000));
     REQUIRE(found.ok());
-    for (const auto& response : *found) hits += response.has_value() ? 1 : 0;
+    for (const auto& response : *found) hits += response.has_value() ? 1U : 0U;
   }
   const double lookups = static_cast<double>(keys.size()) / seconds_since(start);
   WARN("found " << hits << " responses at " << lookups << " per second");

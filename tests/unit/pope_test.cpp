@@ -120,6 +120,11 @@ TEST_CASE("pope: nothing answered yes leaves precision and F1 undefined") {
   CHECK(f[pope::kRecall] == 0);
 }
 
+TEST_CASE("pope: without answers every figure is undefined, the count of unknown ones too") {
+  pope::Score metric;
+  for (const double value : figures(metric, {})) CHECK(std::isnan(value));
+}
+
 TEST_CASE("pope: an unknown answer is treated as the treatment says") {
   const std::vector<std::pair<int, std::string_view>> answers = {
       {1, "yes"}, {1, "I am not sure"}, {0, "hard to say"}, {0, "no"}};

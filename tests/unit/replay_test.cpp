@@ -6,6 +6,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -338,7 +339,7 @@ TEST_CASE("replay: a million records cost less than 100 MB and are found quickly
     return b.at <= b.end ? at : nullptr;
   };
   const Call call(&raw);
-  const auto asked = std::chrono::steady_clock::now();
+  const std::clock_t asked = std::clock();  // processor time: other programs may be running
   std::uint64_t i = 1;
   constexpr int kLookups = 500'000;
   for (int n = 0; n < kLookups; ++n) {
@@ -351,7 +352,7 @@ TEST_CASE("replay: a million records cost less than 100 MB and are found quickly
     const bool done = recording->answer(request, writer).ok();
     if (!done || response.tokens->count != 4) FAIL("item " << item);
   }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count();
+  const double seconds = static_cast<double>(std::clock() - asked) / CLOCKS_PER_SEC;
   WARN("load " << load_time << " s, resident after load " << cost / 1024 << " MiB, " << kLookups / seconds
                << " lookups/s");
   CHECK(cost < 100 * 1024);

@@ -48,6 +48,7 @@ class OverAnswers : public Metric {
                                        : said == 0.0 ? Answer::kNo
                                                      : Answer::kUnknown);
     }
+    if (counts.tp + counts.fp + counts.tn + counts.fn + counts.unknown() == 0) return {};  // nothing answered
     const Figures f = figures(counts, treatment());
     out[kF1] = f.f1;
     out[kPrecision] = f.precision;
