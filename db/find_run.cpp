@@ -58,7 +58,8 @@ std::optional<Result<std::vector<RunSummary>>> latest(Connection& c, const std::
     const std::string model = rest.substr(1);
     return select(
         c,
-        "WHERE r.id IN (SELECT e.run FROM evaluation AS e JOIN model AS m ON m.id = e.model WHERE e.model_name = ?1"
+        "WHERE r.id IN (SELECT e.run FROM evaluation AS e JOIN model AS m ON m.id = e.model WHERE "
+        "e.model_name = ?1"
         " OR (length(?1) >= 4 AND substr(m.fingerprint, 1, length(?1)) = ?1)) ORDER BY r.id DESC LIMIT 1",
         {model});
   }

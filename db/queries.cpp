@@ -129,7 +129,8 @@ Result<std::vector<EvaluationRow>> Reader::evaluations(RowId run) {
   return collect<EvaluationRow>(
       *impl_->connection,
       "SELECT id, run, recipe, model, planned_items, status, reason, prompt_hash, n_ok, n_empty, n_refused,"
-      " n_truncated, n_unparsed, n_unsupported, n_error, n_timeout FROM evaluation WHERE run = ? ORDER BY id",
+      " n_truncated, n_unparsed, n_unsupported, n_error, n_timeout, model_name FROM evaluation WHERE run = ? "
+      "ORDER BY id",
       {run}, [](const Statement& row) {
         EvaluationRow evaluation;
         evaluation.id = row.integer(0);
@@ -141,6 +142,7 @@ Result<std::vector<EvaluationRow>> Reader::evaluations(RowId run) {
         evaluation.reason = row.string(6);
         evaluation.prompt_hash = row.string(7);
         for (int s = 0; s < kStateCount; ++s) evaluation.states[s] = row.integer(8 + s);
+        evaluation.model_name = row.string(16);
         return evaluation;
       });
 }
@@ -237,7 +239,8 @@ AggregateLine aggregate_from(const Statement& row) {
 Result<std::vector<AggregateLine>> Reader::aggregates(RowId run) {
   return collect<AggregateLine>(
       *impl_->connection,
-      "SELECT c.name, c.hash, e.model_name, m.name, v.name, v.unit, v.doc, m.baseline, v.headline, v.no_interval, "
+      "SELECT c.name, c.hash, e.model_name, m.name, v.name, v.unit, v.doc, m.baseline, v.headline, "
+      "v.no_interval, "
       "v.rule,"
       " v.direction, a.evaluation, a.value, a.variant, a.statistic, a.estimate, a.se, a.lo, a.hi, a.method,"
       " a.undefined_reason, a.notes, a.n_total, a.n_scored, a.n_non_finite, a.n_missing, a.clusters, "

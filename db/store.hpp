@@ -84,7 +84,7 @@ struct ValueRow {
 struct EvaluationRow {
   RowId id = 0;
   RowId run = 0, recipe = 0, model = 0;
-  std::string model_name;           ///< what this run calls the model
+  std::string model_name;           ///< what this run calls the model; empty: the model's own name
   std::int64_t planned_items = -1;  ///< -1: unknown
   std::string status;               ///< running, complete, incomplete, unsupported
   std::string reason;               ///< why it is unsupported or incomplete
@@ -220,7 +220,7 @@ class Store {
   /// Fills the values' ids. By (recipe, name): inserted once; kData when the recorded values have other
   /// names.
   Result<RowId> add_metric(const MetricRow& metric, std::span<ValueRow> values);
-  /// By (recipe, model): inserted once; a second call sets it to running again (resume).
+  /// By (recipe, model, model_name): inserted once; a second call sets it to running again (resume).
   Result<RowId> begin_evaluation(const EvaluationRow& evaluation);
 
   /// Hands rows to the writer thread; blocks while too many batches wait. Returns an earlier failure, or

@@ -246,27 +246,24 @@ Result<RowId> Store::add_metric(const MetricRow& metric, std::span<ValueRow> val
 }
 
 Result<RowId> Store::begin_evaluation(const EvaluationRow& evaluation) {
-  std::optional<RowId> id;
+  RowId id = 0;
   const sqlite::Argument planned =
       evaluation.planned_items < 0 ? sqlite::Argument(nullptr) : sqlite::Argument(evaluation.planned_items);
   const std::string status = evaluation.status.empty() ? "running" : evaluation.status;
-  Result<void> done = impl_->transact([&](Connection& c) -> Result<void> {
-    Result<std::int64_t> added = c.run(
+  Result<void> done = impl_->transact([&](Connection& c) {
+    return c.each(
         "INSERT INTO evaluation (run, recipe, model, model_name, planned_items, status, reason, prompt_hash)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipe, model, model_name) DO UPDATE SET status = excluded.status,"
-        " reason = excluded.reason, planned_items = coalesce(excluded.planned_items, planned_items)",
-        {evaluation.run, evaluation.recipe, evaluation.model, evaluation.model_name, planned, status, evaluation.reason,
-         evaluation.prompt_hash});
-    if (!added) return std::move(added).error();
-    Result<std::optional<std::int64_t>> found = c.number(
-        "SELECT id FROM evaluation WHERE recipe = ? AND model = ? AND model_name = ?",
-        {evaluation.recipe, evaluation.model, evaluation.model_name});
-    if (!found) return std::move(found).error();
-    id = *found;
-    return {};
+        " VALUES (?1, ?2, ?3, coalesce(nullif(?4, ''), (SELECT name FROM model WHERE id = ?3), ''), ?5, ?6, "
+        "?7, ?8)"
+        " ON CONFLICT (recipe, model, model_name) DO UPDATE SET status = excluded.status, reason = "
+        "excluded.reason,"
+        " planned_items = coalesce(excluded.planned_items, planned_items) RETURNING id",
+        {evaluation.run, evaluation.recipe, evaluation.model, evaluation.model_name, planned, status,
+         evaluation.reason, evaluation.prompt_hash},
+        [&](const Statement& row) { id = row.integer(0); });
   });
   if (!done) return std::move(done).error();
-  return id.value_or(0);
+  return id;
 }
 
 Result<void> Store::end_evaluation(const EvaluationRow& evaluation) {

@@ -229,10 +229,19 @@ class Aggregator {
     for (const std::string& note : from.notes) to.notes += (to.notes.empty() ? "" : "; ") + note;
   }
 
+  // A symmetric interval may reach beyond what the value can be; such ends say nothing and are cut off.
+  static void clip(AggregateRow& row, const ValueRow& value) {
+    const bool averaged = value.rule == ASSAY_RULE_PROPORTION || value.rule == ASSAY_RULE_MEAN;
+    if (!averaged || !std::isfinite(row.lo)) return;
+    if (std::isfinite(value.min) && row.lo < value.min) row.lo = value.min;
+    if (std::isfinite(value.max) && row.hi > value.max) row.hi = value.max;
+  }
+
   void finish(AggregateRow row, const stats::Sample& sample, const ValueRow& value) {
     const stats::Estimate estimate = stats::estimate(sample, stats_options());
     row.statistic = stats::rule_name(sample.rule);
     copy(estimate, row, value.no_interval);
+    clip(row, value);
     main_ = out_.size();
     out_.push_back(row);
     for (const stats::Estimate& companion : estimate.companions) {

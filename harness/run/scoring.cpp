@@ -90,7 +90,13 @@ class Scorer {
       fill(records_[i], item, {own, item.uses.size()});
       if (item.reference.empty()) continue;
       const assay_response* reference = responses_.data() + responses_.size();
-      for (const std::uint32_t use : item.reference) collect(i, use);
+      // A reference that failed leaves the record without one: only the metrics that need it lose the item.
+      bool whole = true;
+      for (const std::uint32_t use : item.reference) {
+        responses_.push_back(window_.unique(use).response);
+        whole = whole && responses_.back().status.code == ASSAY_OK;
+      }
+      if (!whole) continue;
       fill(reference_records_[i], item, {reference, item.reference.size()});
       records_[i].reference = &reference_records_[i];
     }

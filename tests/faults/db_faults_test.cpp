@@ -265,7 +265,7 @@ TEST_CASE("a full disk ends the run with the path, and committed rows stay", "[d
     if (!store) _exit(1);
     SmallRun small(**store);
     if (!small.error.empty()) _exit(2);
-    const struct rlimit limit { 400'000, 400'000 };
+    const struct rlimit limit { 2'000'000, 2'000'000 };
     if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(3);
     for (int i = 0; i < 1000; ++i) {
       auto submitted = (*store)->submit(batch_of(small, i * 10, 10, 100));

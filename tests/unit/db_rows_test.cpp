@@ -82,6 +82,7 @@ TEST_CASE("every row comes back as it was written", "[db]") {
   evaluation.run = *id;
   evaluation.recipe = *recipe_id;
   evaluation.model = *model_id;
+  evaluation.model_name = "alias";
   evaluation.planned_items = 12;
   const auto evaluation_id = db.store->begin_evaluation(evaluation);
   REQUIRE(text_of(evaluation_id) == "");
@@ -178,6 +179,7 @@ TEST_CASE("every row comes back as it was written", "[db]") {
   const auto e = reader->evaluations(*id);
   REQUIRE(e->size() == 1);
   CHECK(e->front().planned_items == 12);
+  CHECK(e->front().model_name == "alias");
   CHECK(e->front().status == "incomplete");
   CHECK(e->front().reason == "because");
   CHECK(e->front().prompt_hash == "99");
@@ -194,7 +196,7 @@ TEST_CASE("every row comes back as it was written", "[db]") {
   const AggregateLine& line = a->front();
   CHECK(line.recipe == "task");
   CHECK(line.recipe_hash == recipe.hash);
-  CHECK(line.model == "m");
+  CHECK(line.model == "alias");
   CHECK(line.metric == metric.name);
   CHECK(line.value == "auroc");
   CHECK(line.unit == "%");

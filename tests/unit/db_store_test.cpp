@@ -278,6 +278,12 @@ TEST_CASE("models, recipes, metrics and evaluations are inserted once", "[db]") 
   evaluation.recipe = first.recipe;
   evaluation.model = first.model;
   CHECK(*db.store->begin_evaluation(evaluation) == first.evaluation);
+  evaluation.model_name = "toy";  // the model's own name
+  CHECK(*db.store->begin_evaluation(evaluation) == first.evaluation);
+  evaluation.model_name = "another name";
+  CHECK(*db.store->begin_evaluation(evaluation) != first.evaluation);
+  evaluation.model = 77;
+  CHECK(code_of(db.store->begin_evaluation(evaluation)) == Code::kInvalidArgument);
   SmallRun second(*db.store);
   CHECK(second.model == first.model);
   CHECK(second.recipe != first.recipe);

@@ -174,6 +174,13 @@ TEST_CASE("a model that keeps the contract is left alone", "[run][instances]") {
     CHECK(asked.responses[0].status.code == ASSAY_DATA);
     CHECK(view(asked.responses[0].status.message) == "row 7 is torn");
   }
+  SECTION("an honest failure leaves nothing unchecked behind, but the tokens it cost") {
+    const Asked asked = ask("failure_wild_fields", kGenerate);
+    CHECK(asked.responses[0].status.code == ASSAY_DATA);
+    CHECK(view(asked.responses[0].status.message) == "row 7 is torn");
+    CHECK(asked.responses[0].tokens_in == 12);
+    check_empty(asked.responses[0]);
+  }
 }
 
 TEST_CASE("a message about exhausted memory is never read from a stranger's address", "[run][instances]") {
@@ -295,6 +302,9 @@ TEST_CASE("a tokenizer without a usable fingerprint is no tokenizer", "[run][ins
       Result<const ModelInstance*> model = GarbageHost::get().model(mode);
       REQUIRE(model);
       CHECK((*model)->tokenizer().empty());
+      void* instance = nullptr;
+      const bool callable = std::string(mode) != "tokenizer_empty";
+      CHECK(((*model)->tokenize(&instance) != nullptr) == callable);
     }
   }
   Result<const ModelInstance*> good = GarbageHost::get().model("good");

@@ -122,6 +122,17 @@ TEST_CASE("an exception in a task fails the task or one item", "[run][instances]
   }
 }
 
+TEST_CASE("a task whose count throws cannot be fetched", "[run][instances]") {
+  Result<std::unique_ptr<TaskInstance>> task =
+      GarbageHost::get().task("count", "test.throwing_task", "where");
+  REQUIRE(task);
+  CHECK((*task)->count() == -1);
+  std::vector<assay_item> items;
+  const Result<void> got = (*task)->fetch(0, 10, items, std::make_shared<Arena>(), nullptr);
+  REQUIRE_FALSE(got);
+  CHECK(got.error().text.find("'test.throwing_task'") != std::string::npos);
+}
+
 TEST_CASE("an exception in a metric leaves no number", "[run][instances]") {
   const auto metric = [](const std::string& where) {
     Result<std::unique_ptr<MetricInstance>> made =

@@ -94,6 +94,17 @@ void spoil_response(const std::string& mode, assay_response& r, const assay_call
   if (mode == "values_null") r.values = nullptr, r.value_count = 5;
   if (mode == "provider_static") r.provider_id = kStatic;
   if (mode == "provider_bad_utf8") r.provider_id = copy(kBadUtf8, call);
+  // An honest failure, with fields that nobody may look at.
+  if (mode == "failure_wild_fields") {
+    r.status.code = ASSAY_DATA;
+    r.status.message = copy("row 7 is torn", call);
+    r.choices = reinterpret_cast<const assay_choice*>(wild());
+    r.choice_count = 3;
+    r.provider_id = {wild(), 10};
+    r.values = reinterpret_cast<const double*>(wild());
+    r.value_count = 3;
+    r.tokens_in = 12;
+  }
   // Rows belong to the host; what a plugin writes there must not reach anybody.
   if (mode == "rows_forged") {
     r.rows = reinterpret_cast<const assay_row*>(wild());
@@ -208,6 +219,20 @@ std::int32_t fingerprint(void* instance, assay_str* out, const assay_call* call)
   return ASSAY_OK;
 }
 
+std::int32_t encode(void*, assay_str, const std::int32_t**, const std::uint32_t**, const std::uint32_t**,
+                    std::size_t*, const assay_call*) noexcept {
+  return ASSAY_UNSUPPORTED;
+}
+std::int32_t decode(void*, const std::int32_t*, std::size_t, assay_str*, const assay_call*) noexcept {
+  return ASSAY_UNSUPPORTED;
+}
+std::uint64_t vocabulary(void*) noexcept {
+  return 2;
+}
+std::int32_t no_token(void*) noexcept {
+  return -1;
+}
+
 }  // namespace
 
 const void* model_extension(const std::string& mode, std::string_view id) {
@@ -221,7 +246,7 @@ const void* model_extension(const std::string& mode, std::string_view id) {
   static const assay_model_identity_v1 kIdentity = {sizeof(assay_model_identity_v1), 0, content};
   static const assay_model_identity_v1 kNoIdentity = {sizeof(assay_model_identity_v1), 0, nullptr};
   static const assay_model_tokenize_v1 kTokenize = {
-      sizeof(assay_model_tokenize_v1), 0, nullptr, nullptr, nullptr, nullptr, nullptr, fingerprint};
+      sizeof(assay_model_tokenize_v1), 0, encode, decode, vocabulary, no_token, no_token, fingerprint};
   static const assay_model_tokenize_v1 kNoTokenize = {
       sizeof(assay_model_tokenize_v1), 0, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
   if (id == "assay.model.generate/1") {

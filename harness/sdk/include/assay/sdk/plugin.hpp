@@ -196,8 +196,12 @@ struct ParamType<std::vector<std::string>> {
   static constexpr int kType = ASSAY_PARAM_STRING_LIST;
   static std::string json(const std::vector<std::string>& value) {
     std::string text = "[";
-    for (const std::string& part : value) text += (text.size() > 1 ? "," : "") + json_quote(part);
-    return text + "]";
+    for (const std::string& part : value) {
+      if (text.size() > 1) text += ',';
+      text += json_quote(part);
+    }
+    text += ']';
+    return text;
   }
   static std::vector<std::string> read(const assay_value& value) {
     std::vector<std::string> list;
