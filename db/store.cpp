@@ -42,6 +42,20 @@ StoredResponse stored_response(const sqlite::Statement& row) {
   return response;
 }
 
+/// Follows the places a key may have until one holds it or none is left.
+Result<std::optional<StoredResponse>> find_one(sqlite::Query& query, const Digest& key) {
+  const std::uint64_t head = key_head(key);
+  for (std::uint64_t probe = 0; probe < kKeyProbesMax; ++probe) {
+    query->reset();
+    query->bind(1, sqlite::as_stored(head + probe));
+    const Result<bool> row = query.step();
+    if (!row) return row.error();
+    if (!*row) break;
+    if (same_key(key, query->blob(0))) return std::optional(stored_response(*query));
+  }
+  return std::optional<StoredResponse>();
+}
+
 /// Failures after which nothing more can be written; others are the caller's rows being wrong.
 bool lasting(Code code) {
   return code == Code::kResourceExhausted || code == Code::kUnavailable || code == Code::kData ||
@@ -407,18 +421,16 @@ Result<std::vector<std::optional<StoredResponse>>> Store::Impl::find(std::span<c
   // One read transaction for all keys: its locks cost more than a lookup.
   Result<void> done = reader->execute("BEGIN");
   if (!done) return std::move(done).error();
-  for (std::size_t i = 0; i < keys.size() && done; ++i) {
-    const std::uint64_t head = key_head(keys[i]);
-    bool more = true;
-    for (std::uint64_t probe = 0; probe < kKeyProbesMax && more && done; ++probe) {
-      more = false;
-      done = reader->each(kFind, {sqlite::as_stored(head + probe)}, [&](const sqlite::Statement& row) {
-        if (same_key(keys[i], row.blob(0))) {
-          found[i] = stored_response(row);
-        } else {
-          more = true;
-        }
-      });
+  {
+    Result<sqlite::Query> query = reader->query(kFind);
+    if (!query) done = std::move(query).error();
+    for (std::size_t i = 0; i < keys.size() && done; ++i) {
+      Result<std::optional<StoredResponse>> one = find_one(*query, keys[i]);
+      if (!one) {
+        done = std::move(one).error();
+      } else {
+        found[i] = std::move(*one);
+      }
     }
   }
   Result<void> ended = reader->execute("COMMIT");

@@ -55,10 +55,10 @@ const std::vector<Verb>& verbs() {
        "list suites|tasks|metrics|models|plugins|runs", "assay list models", no_options,
        [] { return std::vector<std::string>{"what"}; }, list_verb},
       {"plugin", "look at plugins: list, info FILE, help ID",
-       "plugin list | info FILE | help ID [--markdown]", "assay plugin help ngram",
+       "plugin list | info FILE [--markdown] | help ID [--markdown]", "assay plugin help ngram",
        [] {
          po::options_description options("Options");
-         options.add_options()("markdown", "plugin help: as a page of documentation");
+         options.add_options()("markdown", "info, help: as a page of documentation");
          return options;
        },
        [] {

@@ -49,7 +49,7 @@ int plugin_list(const Globals& globals) {
   return kDone;
 }
 
-int plugin_info(const Globals& globals, const std::string& file) {
+int plugin_info(const Globals& globals, const std::string& file, bool markdown) {
   RegistryOptions options;
   options.files.emplace_back(file);
   options.use_environment = false;
@@ -60,6 +60,10 @@ int plugin_info(const Globals& globals, const std::string& file) {
   const LibraryRecord& library = (*registry)->libraries().front();
   if (globals.json) {
     print(canonical(library_json(library)) + "\n");
+    return library.state == ScanState::kOk ? kDone : kUsage;
+  }
+  if (markdown) {
+    for (const PluginSpec& spec : library.plugins) print("\n" + plugin_help_markdown(spec));
     return library.state == ScanState::kOk ? kDone : kUsage;
   }
   std::string text = library.path.string() + "\n  state      " + scan_state_name(library.state) +
@@ -107,7 +111,7 @@ int plugin_verb(const Globals& globals, const po::variables_map& values) {
                    "assay plugin " + action + ": give a " + (action == "info" ? "FILE" : "plugin id"),
                    {}});
   }
-  if (action == "info") return plugin_info(globals, target);
+  if (action == "info") return plugin_info(globals, target, values.count("markdown") != 0);
   if (action == "help") return plugin_help(globals, target, values.count("markdown") != 0);
   return report(globals, {Code::kInvalidArgument,
                           "assay plugin " + action + ": expected list, info FILE or help ID" +

@@ -27,8 +27,8 @@ Json json_of(Bench& bench, Words words, int code = 0) {
 /// Ids of the items of the latest run in x.db, in the order in which they were done.
 Words item_ids(Bench& bench) {
   Words ids;
-  for (const Json& item : json_of(bench, {"show", "--items", "--db", "x.db"})["items"])
-    ids.push_back(item["item"].get<std::string>());
+  const Json tree = json_of(bench, {"show", "--items", "--db", "x.db"});
+  for (const Json& item : tree["items"]) ids.push_back(item["item"].get<std::string>());
   return ids;
 }
 
@@ -185,7 +185,8 @@ TEST_CASE("run: reordering the tasks of a suite changes no task's selection (T20
   const auto selected = [&](const std::string& file) {
     REQUIRE(bench.run({"run", file, "--db", "x.db", "--shuffle", "--limit", "20", "--seed", "7"}).code == 0);
     std::set<std::pair<std::string, std::string>> out;
-    for (const Json& item : json_of(bench, {"show", "--items", "--db", "x.db"})["items"])
+    const Json tree = json_of(bench, {"show", "--items", "--db", "x.db"});
+    for (const Json& item : tree["items"])
       out.emplace(item["task"].get<std::string>(), item["item"].get<std::string>());
     return out;
   };
