@@ -17,11 +17,11 @@ constexpr double kMissingShareForBounds = 0.01;
 
 // The sampling units of one variant: repeats reduced to their mean, order of the task.
 struct Units {
-  std::vector<std::size_t> rows;                  // first row of each unit
-  std::vector<std::vector<std::size_t>> repeats;  // all rows of each unit, when there are several
+  std::vector<std::uint32_t> rows;                  // first row of each unit
+  std::vector<std::vector<std::uint32_t>> repeats;  // all rows of each unit, when there are several
 };
 
-Units make_units(const MetricTable& table, const std::vector<std::size_t>& rows) {
+Units make_units(const MetricTable& table, const std::vector<std::uint32_t>& rows) {
   Units units;
   const bool repeated =
       std::any_of(rows.begin(), rows.end(), [&](std::size_t r) { return table.repeats[r] != 0; });
@@ -30,7 +30,7 @@ Units make_units(const MetricTable& table, const std::vector<std::size_t>& rows)
     return units;
   }
   std::map<std::uint64_t, std::size_t> place;
-  for (const std::size_t row : rows) {
+  for (const std::uint32_t row : rows) {
     const auto [at, fresh] = place.emplace(table.items[row], units.rows.size());
     if (fresh) {
       units.rows.push_back(row);
@@ -60,20 +60,20 @@ class Aggregator {
   std::vector<AggregateRow> run() {
     const std::size_t n = table_.labels.size();
     if (metric_.pool_variants || table_.variant_names.size() <= 1) {
-      std::vector<std::size_t> all(n);
-      for (std::size_t i = 0; i < n; ++i) all[i] = i;
+      std::vector<std::uint32_t> all(n);
+      for (std::uint32_t i = 0; i < n; ++i) all[i] = i;
       whole_ = true;
       variant(table_.variant_names.size() == 1 ? table_.variant_names.front() : std::string(), all);
       return std::move(out_);
     }
-    std::vector<std::vector<std::size_t>> rows(table_.variant_names.size());
-    for (std::size_t i = 0; i < n; ++i) rows[table_.variants[i]].push_back(i);
+    std::vector<std::vector<std::uint32_t>> rows(table_.variant_names.size());
+    for (std::uint32_t i = 0; i < n; ++i) rows[table_.variants[i]].push_back(i);
     for (std::size_t v = 0; v < rows.size(); ++v) variant(table_.variant_names[v], rows[v]);
     return std::move(out_);
   }
 
  private:
-  void variant(const std::string& name, const std::vector<std::size_t>& rows) {
+  void variant(const std::string& name, const std::vector<std::uint32_t>& rows) {
     const Units units = make_units(table_, rows);
     for (std::size_t c = 0; c < table_.columns.size(); ++c) {
       const ValueRow& value = table_.values[table_.columns[c]];
@@ -84,7 +84,7 @@ class Aggregator {
     if (any_custom) custom(name, rows, units);
   }
 
-  AggregateRow blank(const std::string& name, const std::vector<std::size_t>& rows,
+  AggregateRow blank(const std::string& name, const std::vector<std::uint32_t>& rows,
                      const ValueRow& value) const {
     AggregateRow row;
     row.evaluation = evaluation_;
@@ -92,7 +92,7 @@ class Aggregator {
     row.variant = name;
     row.estimate = row.se = row.lo = row.hi = row.worst = row.best = kNone;
     row.n_total = static_cast<std::int64_t>(rows.size());
-    for (const std::size_t r : rows) row.states[table_.result_states[r] & 7U] += 1;
+    for (const std::uint32_t r : rows) row.states[table_.result_states[r] & 7U] += 1;
     if (whole_ && options_.planned > row.n_total) row.n_missing = options_.planned - row.n_total;
     return row;
   }
@@ -119,14 +119,14 @@ class Aggregator {
     if (units.repeats.empty()) return one(units.rows[u]);
     double sum = 0;
     std::size_t n = 0;
-    for (const std::size_t row : units.repeats[u]) {
+    for (const std::uint32_t row : units.repeats[u]) {
       const double x = one(row);
       if (!std::isnan(x)) sum += x, ++n;
     }
     return n == 0 ? kNone : sum / static_cast<double>(n);
   }
 
-  void per_item(const std::string& name, const std::vector<std::size_t>& rows, const Units& units,
+  void per_item(const std::string& name, const std::vector<std::uint32_t>& rows, const Units& units,
                 std::size_t column, const ValueRow& value) {
     AggregateRow row = blank(name, rows, value);
     std::size_t below = column;
@@ -254,7 +254,7 @@ class Aggregator {
   }
 
   // Custom values: the metric computes them on resamples of item numbers.
-  void custom(const std::string& name, const std::vector<std::size_t>& rows, const Units& units) {
+  void custom(const std::string& name, const std::vector<std::uint32_t>& rows, const Units& units) {
     std::vector<const ValueRow*> customs;
     bool all_without = true;
     for (const ValueRow& value : table_.values) {

@@ -114,11 +114,13 @@ TEST_CASE("a metric that fails honestly keeps its sentence and leaves no number"
 }
 
 TEST_CASE("a metric's batch failure keeps its code", "[run][instances]") {
-  for (const assay_score& one : score("batch_fails")->scores) {
+  const auto failed = score("batch_fails");
+  for (const assay_score& one : failed->scores) {
     CHECK(one.status.code == ASSAY_UNAVAILABLE);
     check_sound(one.status);
   }
-  for (const assay_score& one : score("batch_cancelled")->scores) CHECK(one.status.code == ASSAY_CANCELLED);
+  const auto cancelled = score("batch_cancelled");
+  for (const assay_score& one : cancelled->scores) CHECK(one.status.code == ASSAY_CANCELLED);
 }
 
 TEST_CASE("a metric that keeps the contract is left alone", "[run][instances]") {
