@@ -1,5 +1,6 @@
 #include "harness/run/instances.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -192,6 +193,17 @@ const void* host_extension(void*, assay_str id) noexcept {
   return nullptr;
 }
 
+// The sentence of a failure outside of a batch; only memory of the arena is read.
+std::string reason(assay_str text, const Arena& arena, std::size_t bytes_max) {
+  if (text.len == 0 || !arena.owns(text.ptr, text.len)) return "it gave no reason";
+  return printable(view(text), bytes_max);
+}
+
+// The code of a failed batch, as far as a plugin may set it.
+std::int32_t batch_code(std::int32_t code) {
+  return code >= ASSAY_CANCELLED && code <= ASSAY_INTERNAL ? code : ASSAY_PLUGIN_MISBEHAVING;
+}
+
 }  // namespace
 
 InstanceBase::~InstanceBase() {
@@ -209,7 +221,11 @@ const T* InstanceBase::extension(const char* id) const {
 
 const assay_model_tokenize_v1* ModelInstance::tokenize(void** instance) const {
   *instance = instance_;
-  return extension<assay_model_tokenize_v1>("assay.model.tokenize/1");
+  const auto* table = extension<assay_model_tokenize_v1>("assay.model.tokenize/1");
+  const bool whole = table != nullptr && table->encode != nullptr && table->decode != nullptr &&
+                     table->vocabulary != nullptr && table->bos != nullptr && table->eos != nullptr &&
+                     table->fingerprint != nullptr;
+  return whole ? table : nullptr;
 }
 
 void ModelInstance::run(int kind, std::span<const assay_request> requests,
@@ -241,8 +257,8 @@ void ModelInstance::run(int kind, std::span<const assay_request> requests,
     if (lock.owns_lock()) lock.unlock();
     for (std::size_t i = start; i < start + n; ++i) {
       if (code != ASSAY_OK && responses[i].status.code == ASSAY_UNSET) {
-        put_status(responses[i].status,
-                   code >= ASSAY_CANCELLED && code <= ASSAY_INTERNAL ? code : ASSAY_PLUGIN_MISBEHAVING,
+        preset(responses[i]);
+        put_status(responses[i].status, batch_code(code),
                    "plugin '" + spec().id + "' failed on the whole batch with code " + std::to_string(code),
                    *arena);
       } else {
@@ -254,7 +270,7 @@ void ModelInstance::run(int kind, std::span<const assay_request> requests,
 }
 
 std::int64_t TaskInstance::count() const {
-  return items_->count(instance_);
+  return std::max<std::int64_t>(items_->count(instance_), -1);
 }
 
 Result<void> TaskInstance::fetch(std::uint64_t start, std::size_t n, std::vector<assay_item>& items,
@@ -292,14 +308,20 @@ Result<void> MetricInstance::fit(std::span<const assay_record> records, bool las
   const std::int32_t code =
       fit_->fit(instance_, records.data(), records.size(), last ? 1 : 0, &status, scope.raw());
   if (code == ASSAY_OK) return {};
-  return Error{Code::kData,
-               "metric '" + spec().id + "' could not be fitted: " + printable(view(status.message), 1000),
-               {}};
+  return Error{
+      Code::kData,
+      "metric '" + spec().id + "' could not be fitted: " + reason(status.message, scope.arena(), 1000),
+      {}};
 }
 
 void MetricInstance::eval(std::span<const assay_record> records, std::span<assay_score> scores,
                           const std::shared_ptr<Arena>& arena, const std::uint32_t* cancel) const {
+  // The plugin sees the scores themselves, so where the values are is remembered here.
+  std::vector<double*> values;
+  values.reserve(scores.size());
   for (assay_score& score : scores) {
+    values.push_back(score.values);
+    score.value_count = item_values_;
     score.struct_size = sizeof(assay_score);
     score.state = ASSAY_STATE_UNSET;
     score.status = {};
@@ -309,10 +331,16 @@ void MetricInstance::eval(std::span<const assay_record> records, std::span<assay
   CallScope scope(arena, cancel, 0, sizeof(assay_record), sizeof(assay_score));
   const std::int32_t code =
       eval_->eval(instance_, records.data(), records.size(), scores.data(), scope.raw());
-  for (assay_score& score : scores) {
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    assay_score& score = scores[i];
+    score.struct_size = sizeof(assay_score);
+    score.values = values[i];
+    score.value_count = item_values_;
     if (code != ASSAY_OK && score.status.code == ASSAY_UNSET) {
+      std::fill_n(score.values, item_values_, std::nan(""));
       score.state = ASSAY_STATE_ERROR;
-      put_status(score.status, ASSAY_PLUGIN_MISBEHAVING,
+      score.note = {};
+      put_status(score.status, batch_code(code),
                  "metric '" + spec().id + "' failed on the whole batch with code " + std::to_string(code),
                  *arena);
     } else {
@@ -335,6 +363,7 @@ bool MetricInstance::aggregate(const assay_sample& sample,
   CallScope scope(std::make_shared<Arena>(), nullptr, 0, 0, 0);
   const std::int32_t code = aggregate_->aggregate(instance_, &sample, starts.data(), counts.data(),
                                                   picks.size(), out.data(), scope.raw());
+  if (code != ASSAY_OK) std::fill(out.begin(), out.end(), std::nan(""));
   return code == ASSAY_OK;
 }
 
@@ -369,7 +398,7 @@ Result<void> InstanceFactory::create(const Binding& binding, InstanceBase& out) 
   out.env_ = {sizeof(assay_env), 0, &host_, &out.slots_};
   ParamPack pack;
   if (Result<void> filled = pack.fill(binding); !filled) return filled;
-  char message[4096], key[128];
+  char message[4096] = {}, key[128] = {};
   assay_error error{};
   error.struct_size = sizeof error;
   error.message = message;
@@ -388,7 +417,7 @@ Result<void> InstanceFactory::create(const Binding& binding, InstanceBase& out) 
   }
   const bool known = code >= ASSAY_CANCELLED && code <= ASSAY_INTERNAL;
   return Error{known ? static_cast<Code>(code) : Code::kPluginMisbehaving, text,
-               error.key_len <= sizeof key ? std::string(key, error.key_len) : std::string()};
+               error.key_len <= sizeof key ? printable({key, error.key_len}, sizeof key) : std::string()};
 }
 
 Result<void> InstanceFactory::describe_model(ModelInstance& model) {
@@ -405,16 +434,18 @@ Result<void> InstanceFactory::describe_model(ModelInstance& model) {
   std::string content;
   if (const auto* table = model.extension<assay_model_identity_v1>("assay.model.identity/1")) {
     assay_str text{};
-    if (table->content(model.instance_, &text, scope.raw()) != ASSAY_OK || !arena->owns(text.ptr, text.len)) {
+    if (table->content == nullptr || table->content(model.instance_, &text, scope.raw()) != ASSAY_OK ||
+        !arena->owns(text.ptr, text.len) || !valid_utf8(view(text))) {
       return Error{
           Code::kPluginMisbehaving, "plugin '" + binding.spec().id + "' does not say what it holds", {}};
     }
     content = std::string(view(text));
   }
-  if (const auto* table = model.extension<assay_model_tokenize_v1>("assay.model.tokenize/1")) {
+  void* instance = nullptr;
+  if (const assay_model_tokenize_v1* table = model.tokenize(&instance)) {
     assay_str text{};
-    if (table->fingerprint(model.instance_, &text, scope.raw()) == ASSAY_OK &&
-        arena->owns(text.ptr, text.len)) {
+    if (table->fingerprint(instance, &text, scope.raw()) == ASSAY_OK && arena->owns(text.ptr, text.len) &&
+        valid_utf8(view(text))) {
       model.tokenizer_ = std::string(view(text));
     }
   }
@@ -467,7 +498,9 @@ Result<std::unique_ptr<TaskInstance>> InstanceFactory::task(const Binding& bindi
   auto made = std::make_unique<TaskInstance>();
   if (Result<void> done = create(binding, *made); !done) return std::move(done).error();
   made->items_ = made->extension<assay_task_items_v1>("assay.task.items/1");
-  if (made->items_ == nullptr) {
+  const assay_task_items_v1* items = made->items_;
+  if (items == nullptr || items->open == nullptr || items->count == nullptr || items->fetch == nullptr ||
+      (items->problem_count != nullptr && items->problem == nullptr)) {
     return Error{Code::kPluginMisbehaving, "task '" + binding.spec().id + "' offers no items", {}};
   }
   const auto arena = std::make_shared<Arena>();
@@ -476,12 +509,9 @@ Result<std::unique_ptr<TaskInstance>> InstanceFactory::task(const Binding& bindi
   status.code = ASSAY_UNSET;
   const std::int32_t code = made->items_->open(made->instance_, &status, scope.raw());
   if (code != ASSAY_OK) {
-    const std::string text = arena->owns(status.message.ptr, status.message.len)
-                                 ? printable(view(status.message), 4000)
-                                 : "it gave no reason";
     const bool known = code >= ASSAY_CANCELLED && code <= ASSAY_INTERNAL;
     return Error{known ? static_cast<Code>(code) : Code::kPluginMisbehaving,
-                 "task '" + binding.spec().id + "': " + text,
+                 "task '" + binding.spec().id + "': " + reason(status.message, *arena, 4000),
                  {}};
   }
   if (made->items_->problem_count != nullptr) {
@@ -502,6 +532,9 @@ Result<std::unique_ptr<MetricInstance>> InstanceFactory::metric(const Binding& b
   made->eval_ = made->extension<assay_metric_eval_v1>("assay.metric.eval/1");
   made->fit_ = made->extension<assay_metric_fit_v1>("assay.metric.fit/1");
   made->aggregate_ = made->extension<assay_metric_aggregate_v1>("assay.metric.aggregate/1");
+  if (made->eval_ != nullptr && made->eval_->eval == nullptr) made->eval_ = nullptr;
+  if (made->fit_ != nullptr && made->fit_->fit == nullptr) made->fit_ = nullptr;
+  if (made->aggregate_ != nullptr && made->aggregate_->aggregate == nullptr) made->aggregate_ = nullptr;
   for (const ValueSpec& value : binding.spec().values)
     (value.custom() ? made->custom_values_ : made->item_values_) += 1;
   if (made->eval_ == nullptr || (made->custom_values_ != 0 && made->aggregate_ == nullptr)) {

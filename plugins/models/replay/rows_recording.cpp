@@ -2,6 +2,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <atomic>
 #include <array>
 #include <bit>
 
@@ -114,6 +115,8 @@ class Rows final : public Recording {
   Result<void> answer(const assay_request& request, ResponseWriter& out) const override {
     const std::optional<std::uint64_t> found = locate(request);
     if (!found) return no_record(request, file_.path());
+    // A long run would otherwise end with the whole recording resident.
+    if (served_.fetch_add(1, std::memory_order_relaxed) % kReleaseAnswers == kReleaseAnswers - 1) file_.release_pages();
     std::size_t next = 0;
     const std::string_view line = line_at(file_.text(), *found, next);
     Result<void> done = read_response(line, file_.readable(line.data()), request, out);
@@ -123,6 +126,7 @@ class Rows final : public Recording {
 
  private:
   static constexpr std::size_t kReleaseEvery = std::size_t{16} << 20U;
+  static constexpr std::uint64_t kReleaseAnswers = 65536;
 
   [[nodiscard]] std::optional<std::uint64_t> locate(const assay_request& request) const;
   /// Takes in the header (possible on the first line) or a record.
@@ -132,6 +136,7 @@ class Rows final : public Recording {
   void add(const KeyView& key, std::size_t at, std::string_view line);
 
   SourceFile file_;
+  mutable std::atomic<std::uint64_t> served_{0};
   RowIndex index_;
   std::vector<std::uint32_t> masks_;
   Header header_;

@@ -68,6 +68,11 @@ Content::~Content() {
   if (mapped_ != nullptr) munmap(mapped_, mapped_size_);
 }
 
+void Content::release() const {
+  // Only the file's own pages; a failure merely leaves them resident.
+  if (mapped_ != nullptr) (void)madvise(mapped_, mapped_size_, MADV_DONTNEED);
+}
+
 Result<void> Content::map(int file, std::size_t size) {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   mapped_size_ = (size / page + 2) * page;

@@ -34,6 +34,8 @@ class Content {
   /// Everything after the byte order mark.
   [[nodiscard]] std::string_view bytes() const { return bytes_; }
   [[nodiscard]] const std::string& path() const { return path_; }
+  /// Gives mapped pages back to the system; they are read again on demand. Any thread.
+  void release() const;
 
  private:
   explicit Content(std::string path) : path_(std::move(path)) {}
@@ -87,6 +89,8 @@ class RowFile {
   [[nodiscard]] std::uint64_t line_of(std::size_t i) const;
   [[nodiscard]] const std::string& path() const { return content_->path(); }
   [[nodiscard]] std::string_view bytes() const { return content_->bytes(); }
+  /// See Content::release().
+  void release() const { content_->release(); }
 
  private:
   explicit RowFile(std::unique_ptr<Content> content) : content_(std::move(content)) {}

@@ -255,6 +255,9 @@ Result<void> JsonlTask::open(Call& call) {
 }
 
 Result<void> JsonlTask::item(std::uint64_t index, ItemWriter& out) {
+  // A long walk through a large file would otherwise end with all of it resident.
+  constexpr std::uint64_t kReleaseEvery = 65536;
+  if (index % kReleaseEvery == 0) rows_->release();
   Row& row = reader_->row;
   if (Result<void> good = read(rows_->row(index), row); !good) {
     return Error{Code::kData,

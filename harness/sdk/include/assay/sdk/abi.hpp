@@ -99,13 +99,20 @@ class Call {
   const assay_call* raw_;
 };
 
+/// The first `bytes` of UTF-8 text, or up to three less so that no character is cut.
+[[nodiscard]] constexpr std::string_view clipped(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) --bytes;
+  return text.substr(0, bytes);
+}
+
 /// Writes a status; the sentence is copied into the arena (and dropped only if even that is exhausted).
 inline void set_status(assay_status& status, Code code, std::string_view text, const Call& call) noexcept {
   status = {};
   status.code = static_cast<std::int32_t>(code);
   if (code == Code::kOk) return;
   try {
-    status.message = call.copy(text.substr(0, 4096));
+    status.message = call.copy(clipped(text, 4096));
   } catch (...) {
     status.message = str("out of memory");
   }

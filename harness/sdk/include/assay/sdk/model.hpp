@@ -365,7 +365,15 @@ inline std::int32_t model_classes(void* instance, assay_str_list* names, const a
   }
 }
 
-inline std::uint32_t model_members(void* instance) noexcept { return object_of<Model>(instance).member_count(); }
+/// A number of the model; `otherwise` if finding it throws.
+template <class T, T (Model::*kNumber)() const, T kOtherwise>
+T model_number(void* instance) noexcept {
+  try {
+    return (object_of<Model>(instance).*kNumber)();
+  } catch (...) {
+    return kOtherwise;
+  }
+}
 
 /// True if class P (or a base of it below Model) overrides the member.
 template <class Own, class Inherited>
@@ -385,16 +393,17 @@ const void* model_extension(std::string_view id) {
       0,
       model_encode,
       model_decode,
-      [](void* i) noexcept -> std::uint64_t { return object_of<Model>(i).vocabulary(); },
-      [](void* i) noexcept -> std::int32_t { return object_of<Model>(i).bos(); },
-      [](void* i) noexcept -> std::int32_t { return object_of<Model>(i).eos(); },
+      model_number<std::uint64_t, &Model::vocabulary, 0>,
+      model_number<std::int32_t, &Model::bos, -1>,
+      model_number<std::int32_t, &Model::eos, -1>,
       model_tokenizer};
   static const assay_model_identity_v1 kIdentity = {sizeof(assay_model_identity_v1), 0, model_content};
   static const assay_model_train_v1 kTrain = {
       sizeof(assay_model_train_v1), 0, model_reset, model_train<false>,
       overridden(&P::unlearn, &Model::unlearn) ? model_train<true> : nullptr};
   static const assay_model_classes_v1 kClasses = {sizeof(assay_model_classes_v1), 0, model_classes};
-  static const assay_model_members_v1 kMembers = {sizeof(assay_model_members_v1), 0, model_members};
+  static const assay_model_members_v1 kMembers = {sizeof(assay_model_members_v1), 0,
+                                                model_number<std::uint32_t, &Model::member_count, 0>};
 
   if (id == "assay.model.generate/1" && overridden(&P::generate, &Model::generate)) return &kGenerate;
   if (id == "assay.model.score/1" && overridden(&P::score, &Model::score)) return &kScore;

@@ -291,7 +291,7 @@ struct DescriptorStore {
 };
 
 inline void write_text(std::string_view text, char* buffer, std::size_t capacity, std::size_t& length) {
-  length = text.size() < capacity ? text.size() : capacity;
+  length = clipped(text, capacity).size();
   if (length != 0) std::memcpy(buffer, text.data(), length);
 }
 

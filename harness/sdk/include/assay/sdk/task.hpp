@@ -159,14 +159,25 @@ inline std::int32_t task_open(void* instance, assay_status* status, const assay_
   return status->code;
 }
 
-inline std::int64_t task_count(void* instance) noexcept { return object_of<Task>(instance).count(); }
+inline std::int64_t task_count(void* instance) noexcept {
+  try {
+    return object_of<Task>(instance).count();
+  } catch (...) {
+    return -1;  // fetch() meets the same exception and reports it
+  }
+}
 
 inline std::int32_t task_fetch(void* instance, std::uint64_t start, std::size_t n, assay_item* items,
                                std::size_t* produced, const assay_call* raw) noexcept {
   const Call call(raw);
   Task& task = object_of<Task>(instance);
-  const std::int64_t total = task.count();
+  std::int64_t total = -1;
   *produced = 0;
+  try {
+    total = task.count();
+  } catch (...) {
+    return ASSAY_INTERNAL;
+  }
   for (std::size_t i = 0; i < n; ++i) {
     if (total >= 0 && start + i >= static_cast<std::uint64_t>(total)) return ASSAY_OK;
     if (call.cancelled()) return ASSAY_CANCELLED;
