@@ -15,7 +15,7 @@ constexpr auto kCommitWait = std::chrono::milliseconds(limits::kCommitPeriodMs /
 constexpr auto kHeartbeat = std::chrono::seconds(5);
 // One transaction is large enough to touch each page of the key index once for many keys, and small enough to
 // stay inside the page cache. The queue holds two of them, so that filling and writing overlap.
-constexpr std::size_t kTransactionRows = std::size_t{1} << 14U;
+constexpr std::size_t kTransactionRows = std::size_t{1} << 13U;
 constexpr std::size_t kTransactionBytes = std::size_t{32} << 20U;
 constexpr std::int64_t kBusyMs = 10'000;  ///< programs that do not know the lock file (the sqlite3 shell)
 
