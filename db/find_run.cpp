@@ -25,6 +25,7 @@ Result<std::vector<RunSummary>> select(Connection& c, const std::string& tail, s
   const std::string sql = std::string("SELECT ") + kRunColumns + " FROM run AS r " + tail;
   Result<void> done = c.each(sql, arguments, [&](const Statement& row) { rows.push_back(run_from(row)); });
   if (!done) return std::move(done).error();
+  mark_abandoned(c, rows);
   return rows;
 }
 

@@ -56,5 +56,7 @@ struct ProcessIdentity {
 ProcessIdentity this_process();
 /// True while the process lives on this machine; false when it has ended or its number was given to another.
 bool process_alive(const ProcessIdentity& process);
+/// A process on another machine counts as dead when its heartbeat has been silent for so long.
+inline constexpr std::int64_t kOwnerSilentSeconds = 60;
 
 }  // namespace assay::host

@@ -1,5 +1,6 @@
 #include "db/queries.hpp"
 
+#include "db/lock.hpp"
 #include "db/migrate.hpp"
 #include "db/reader_impl.hpp"
 
@@ -114,7 +115,25 @@ ValueRow value_from(const Statement& row) {
 
 Result<std::vector<RunSummary>> Reader::runs() {
   const std::string sql = std::string("SELECT ") + kRunColumns + " FROM run AS r ORDER BY r.id";
-  return collect<RunSummary>(*impl_->connection, sql, {}, run_from);
+  Result<std::vector<RunSummary>> runs = collect<RunSummary>(*impl_->connection, sql, {}, run_from);
+  if (runs) mark_abandoned(*impl_->connection, *runs);
+  return runs;
+}
+
+void mark_abandoned(Connection& connection, std::vector<RunSummary>& runs) {
+  for (RunSummary& run : runs) {
+    if (run.run.status != "running") continue;
+    bool owned = false;
+    const Result<void> read = connection.each(
+        "SELECT pid, process_start, host, unixepoch() - heartbeat FROM segment WHERE run = ? AND ended IS "
+        "NULL",
+        {run.run.id}, [&](const Statement& row) {
+          const ProcessIdentity process{row.integer(0), row.integer(1), row.string(2)};
+          owned = owned || (process.host == this_process().host ? process_alive(process)
+                                                                : row.integer(3) < kOwnerSilentSeconds);
+        });
+    if (read && !owned) run.run.status = "interrupted";
+  }
 }
 
 Result<std::vector<SegmentRow>> Reader::segments(RowId run) {

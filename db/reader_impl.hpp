@@ -31,6 +31,10 @@ class Snapshot {
   bool open_;
 };
 
+/// Shows runs whose process died as interrupted: their rows still say running, because nobody could say
+/// otherwise.
+void mark_abandoned(sqlite::Connection& connection, std::vector<RunSummary>& runs);
+
 /// Columns of `run` in the order run_from expects.
 inline constexpr char kRunColumns[] =
     "r.id, r.uuid, r.label, r.suite_name, r.suite_path, r.suite_sha256, r.suite_text, r.command_line, r.plan,"

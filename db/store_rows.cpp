@@ -13,9 +13,6 @@ namespace {
 using sqlite::Connection;
 using sqlite::Statement;
 
-constexpr std::int64_t kOwnerSilentSeconds =
-    60;  ///< a remote owner without a sign of life for so long is gone
-
 std::string random_uuid() {
   Digest bytes{};
   if (getrandom(bytes.data(), 16, 0) != 16) return {};

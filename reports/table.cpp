@@ -162,7 +162,8 @@ Baseline best_baseline(const std::vector<AggregateLine>& lines, const AggregateL
     }
     const bool both_rank = line.rule == ASSAY_RULE_AUROC && other.rule == ASSAY_RULE_AUROC;
     const bool comparable = both_rank ? other.row.statistic == line.row.statistic
-                                      : other.value == line.value && line.value != "score" && !companion(line) && !companion(other);
+                                      : other.value == line.value && line.value != "score" &&
+                                            !companion(line) && !companion(other);
     if (!comparable || (other.direction != ASSAY_NO_DIRECTION && other.direction != line.direction)) continue;
     double estimate = other.row.estimate;
     const bool negated =

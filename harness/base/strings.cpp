@@ -57,7 +57,7 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(word, candidate);
-    if (distance < best_distance) best = &candidate, best_distance = distance;
+    if (distance != 0 && distance < best_distance) best = &candidate, best_distance = distance;
   }
   if (best == nullptr) return std::nullopt;
   return *best;

@@ -1,6 +1,7 @@
 // The entry: global options, the verb, its options - and nothing else. Each verb lives in its own file.
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -124,8 +125,16 @@ int start(const std::vector<std::string>& words) {
     print(general_help());
     return words.empty() ? kUsage : kDone;
   }
-  if (words[0] == "--version") {
+  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
+  Globals plain;
+  plain.json = json;
+  if (std::find(words.begin(), words.end(), "--version") != words.end() &&
+      (words[0] == "--version" || words[0] == "--json")) {
     const Json versions = Json::parse(versions_json());
+    if (json) {
+      print(versions_json() + "\n");
+      return kDone;
+    }
     std::string text = "assay " + program_version();
     for (const auto& [key, value] : versions.items()) {
       if (key != "assay") text += "\n  " + key + " " + value.get<std::string>();
@@ -141,14 +150,14 @@ int start(const std::vector<std::string>& words) {
         rest[at] == "--db" || rest[at] == "--color" || rest[at] == "--plugin" || rest[at] == "--data";
     at += takes_value ? 2 : 1;
   }
-  if (at >= rest.size()) return report({}, usage_error("no verb given", nullptr));
+  if (at >= rest.size()) return report(plain, usage_error("no verb given", nullptr));
   const std::string name = rest[at];
   rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(at));
   const Verb* verb = find_verb(name);
   if (verb == nullptr) {
     std::vector<std::string> names;
     for (const Verb& known : verbs()) names.emplace_back(known.name);
-    return report({}, usage_error("unknown verb '" + name + "'" + did_you_mean(name, names), nullptr));
+    return report(plain, usage_error("unknown verb '" + name + "'" + did_you_mean(name, names), nullptr));
   }
   return dispatch(*verb, rest);
 }

@@ -48,8 +48,17 @@ int data_list(const Globals& globals, const DataRegistry& registry) {
   return kDone;
 }
 
+int print_paths(const Globals& globals, const std::vector<std::string>& paths) {
+  if (globals.json) print(canonical(Json{{"schema", "assay-data-paths/1"}, {"paths", paths}}) + "\n");
+  for (const std::string& path : paths) {
+    if (!globals.json) print(path + "\n");
+  }
+  return kDone;
+}
+
 int data_get(const Globals& globals, const DataRegistry& registry, const Names& names) {
   const bool terminal = ::isatty(2) == 1;
+  std::vector<std::string> paths;
   for (const std::string& name : names) {
     const DataProgress progress = [&](const DataFile& file, std::uint64_t done, std::uint64_t total) {
       if (terminal && !globals.quiet) {
@@ -61,9 +70,9 @@ int data_get(const Globals& globals, const DataRegistry& registry, const Names& 
     };
     Result<std::vector<ResolvedFile>> files = registry.get(name, globals.data(), progress);
     if (!files) return report(globals, files.error());
-    for (const ResolvedFile& file : *files) print(file.path.string() + "\n");
+    for (const ResolvedFile& file : *files) paths.push_back(file.path.string());
   }
-  return kDone;
+  return print_paths(globals, paths);
 }
 
 int data_verify(const Globals& globals, const DataRegistry& registry, Names names) {
@@ -72,6 +81,7 @@ int data_verify(const Globals& globals, const DataRegistry& registry, Names name
     for (const DataSet& set : registry.sets()) names.push_back(set.name);
   }
   bool wrong = false;
+  Json list = Json::array();
   TextTable table;
   for (const char* title : {"data", "file", "state"}) table.column(title);
   for (const std::string& name : names) {
@@ -81,6 +91,11 @@ int data_verify(const Globals& globals, const DataRegistry& registry, Names name
       if (all && check.state == FileCheck::State::kMissing) continue;
       const bool ok = check.state == FileCheck::State::kOk;
       wrong = wrong || !ok;
+      list.push_back({{"data", name},
+                      {"file", check.file->name},
+                      {"ok", ok},
+                      {"path", check.path.string()},
+                      {"sha256", check.found_sha256}});
       table.row({name, check.file->name,
                  ok ? "ok"
                  : check.state == FileCheck::State::kMissing
@@ -88,7 +103,8 @@ int data_verify(const Globals& globals, const DataRegistry& registry, Names name
                      : "WRONG: sha256 is " + check.found_sha256 + ", expected " + check.file->sha256});
     }
   }
-  print(table.text(0, globals.color_out));
+  print(globals.json ? canonical(Json{{"schema", "assay-data-checks/1"}, {"files", list}}) + "\n"
+                     : table.text(0, globals.color_out));
   return wrong ? kData : kDone;
 }
 
@@ -105,15 +121,15 @@ int data_verb(const Globals& globals, const po::variables_map& values) {
   if (action == "path" && names.size() == 1) {
     Result<std::vector<ResolvedFile>> files = registry->resolve_all(names[0], globals.data());
     if (files) {
-      for (const ResolvedFile& file : *files) print(file.path.string() + "\n");
-      return kDone;
+      std::vector<std::string> paths;
+      for (const ResolvedFile& file : *files) paths.push_back(file.path.string());
+      return print_paths(globals, paths);
     }
     Result<ResolvedFile> one = registry->resolve(names[0], globals.data());
     if (!one)
       return report(globals,
                     registry->find(names[0]).ok() ? Error{Code::kData, files.error().text, {}} : one.error());
-    print(one->path.string() + "\n");
-    return kDone;
+    return print_paths(globals, {one->path.string()});
   }
   const Names actions = {"list", "get", "verify", "path"};
   return report(globals,

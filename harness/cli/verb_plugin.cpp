@@ -80,14 +80,16 @@ int plugin_help(const Globals& globals, const std::string& id, bool markdown) {
   if (!registry) return report(globals, registry.error());
   Error last{Code::kNotFound, "no plugin is called '" + id + "'", {}};
   bool any = false;
+  Json list = Json::array();
   for (const int kind : {ASSAY_MODEL, ASSAY_TASK, ASSAY_METRIC}) {
     Result<const PluginEntry*> found = (*registry)->find(kind, id);
     if (!found) continue;
     any = true;
-    print(globals.json ? canonical(to_json(*(*found)->spec)) + "\n"
-          : markdown   ? plugin_help_markdown(*(*found)->spec)
-                       : plugin_help_text(*(*found)->spec));
+    list.push_back(to_json(*(*found)->spec));
+    if (!globals.json)
+      print(markdown ? plugin_help_markdown(*(*found)->spec) : plugin_help_text(*(*found)->spec));
   }
+  if (any && globals.json) print(canonical(Json{{"schema", "assay-plugin/1"}, {"plugins", list}}) + "\n");
   if (any) return kDone;
   std::vector<std::string> names;
   for (const PluginEntry& entry : (*registry)->plugins()) {

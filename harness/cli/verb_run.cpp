@@ -40,8 +40,7 @@ po::options_description selection_options() {
       "items", po::value<std::string>()->value_name("IDS"),
       "only these item ids: a,b,c or @FILE with one id a line")(
       "shuffle", "choose the items of --limit at random, by the seed")(
-      "seed", po::value<std::uint64_t>()->value_name("N"),
-      "seed of everything random (default: the suite's)")(
+      "seed", po::value<std::string>()->value_name("N"), "seed of everything random (default: the suite's)")(
       "repeats", po::value<std::int64_t>()->value_name("R"), "ask everything R times")(
       "strict", "any metric that a model cannot serve is an error");
   return options;
@@ -64,6 +63,18 @@ Result<std::vector<std::string>> item_ids(const std::string& text) {
   return ids;
 }
 
+// program_options would let "-1" wrap round in an unsigned number.
+Result<std::int64_t> whole_number(const po::variables_map& values, const char* name, std::int64_t least,
+                                  std::int64_t most) {
+  const std::string text = values[name].as<std::string>();
+  const auto number = parse_int(text);
+  if (number && *number >= least && *number <= most) return *number;
+  return Error{Code::kInvalidArgument,
+               std::string("--") + name + " " + printable(text, 40) + ": expected a whole number from " +
+                   std::to_string(least) + " to " + std::to_string(most),
+               {}};
+}
+
 Result<SessionOptions> session_options(const Globals& globals, const po::variables_map& values) {
   SessionOptions options;
   if (values.count("suite") == 0) {
@@ -76,7 +87,11 @@ Result<SessionOptions> session_options(const Globals& globals, const po::variabl
   options.data = globals.data();
   options.plan.models = get<std::vector<std::string>>(values, "model");
   options.plan.strict = values.count("strict") != 0;
-  if (values.count("seed") != 0) options.plan.seed = values["seed"].as<std::uint64_t>();
+  if (values.count("seed") != 0) {
+    Result<std::int64_t> seed = whole_number(values, "seed", 0, INT64_MAX);
+    if (!seed) return std::move(seed).error();
+    options.plan.seed = static_cast<std::uint64_t>(*seed);
+  }
   if (values.count("repeats") != 0) {
     options.plan.repeats = values["repeats"].as<std::int64_t>();
     if (*options.plan.repeats < 1 || *options.plan.repeats > 10'000) {
@@ -114,6 +129,10 @@ int print_plan(const Globals& globals, Session& session) {
   for (std::size_t t = 0; t < session.tasks.size(); ++t) {
     Result<RequestCounts> counts = count_requests(session.tasks[t]);
     if (!counts) return report(globals, counts.error());
+    counts->items *= session.plan.repeats;
+    counts->requests *= session.plan.repeats;
+    counts->unique *= session.plan.repeats;
+    for (std::int64_t& kind : counts->by_kind) kind *= session.plan.repeats;
     std::uint64_t needs = session.plan.tasks[t].binding.spec().requires_caps;
     for (const PlannedMetric& metric : session.plan.tasks[t].metrics)
       needs |= metric.binding.spec().requires_caps;
@@ -170,7 +189,7 @@ std::string command_line(const po::variables_map& values) {
       text += std::string(" --") + name + " '" + values[name].as<std::string>() + "'";
   }
   if (values.count("shuffle") != 0) text += " --shuffle";
-  if (values.count("seed") != 0) text += " --seed " + std::to_string(values["seed"].as<std::uint64_t>());
+  if (values.count("seed") != 0) text += " --seed " + values["seed"].as<std::string>();
   if (values.count("repeats") != 0)
     text += " --repeats " + std::to_string(values["repeats"].as<std::int64_t>());
   return text;
@@ -260,7 +279,7 @@ po::options_description run_options() {
       "label", po::value<std::string>()->value_name("TEXT"), "a name for the run")(
       "fail-fast", "stop at the first item that fails")(
       "durable", "commit to the disk at every step (synchronous=FULL)")(
-      "threads", po::value<unsigned>()->value_name("N"), "threads for model calls (default: all)");
+      "threads", po::value<std::string>()->value_name("N"), "threads for model calls (default: all)");
   return options;
 }
 
@@ -290,7 +309,13 @@ int run_verb(const Globals& globals, const po::variables_map& values) {
   execution.control.stop = &g_stop;
   execution.control.cancel = &g_cancel;
   execution.control.fail_fast = values.count("fail-fast") != 0;
-  execution.control.threads = get<unsigned>(values, "threads");
+  execution.strict = options->plan.strict;
+  if (values.count("threads") != 0) {
+    constexpr std::int64_t kThreadsMax = 1024;
+    Result<std::int64_t> threads = whole_number(values, "threads", 1, kThreadsMax);
+    if (!threads) return report(globals, threads.error());
+    execution.control.threads = static_cast<unsigned>(*threads);
+  }
   execution.control.progress = [&](const RunProgress& p) { progress.update(p); };
   Result<ExecuteResult> result = execute(*session, execution);
   progress.finish();

@@ -1,6 +1,7 @@
 // `assay show`: a stored run, its items, one item. Needs no plugin.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,18 @@ namespace {
 
 int show_items(const Globals& globals, Reader& reader, const RunSummary& run,
                const po::variables_map& values) {
+  if (const std::string task = get<std::string>(values, "task"); !task.empty()) {
+    Result<std::vector<RecipeRow>> recipes = reader.recipes(run.run.id);
+    if (!recipes) return report(globals, recipes.error());
+    std::vector<std::string> names;
+    for (const RecipeRow& recipe : *recipes) names.push_back(recipe.name);
+    if (std::find(names.begin(), names.end(), task) == names.end()) {
+      return report(globals,
+                    {Code::kInvalidArgument,
+                     "--task " + task + ": the run has " + join(names, ", ") + did_you_mean(task, names),
+                     {}});
+    }
+  }
   Result<std::vector<ItemLine>> items =
       reader.items(run.run.id, get<std::string>(values, "state"), get<std::string>(values, "task"),
                    get<std::int64_t>(values, "limit", globals.json ? -1 : 50));

@@ -365,6 +365,28 @@ class Aggregator {
 
 }  // namespace
 
+Result<std::vector<AggregateRow>> unsupported_metric(Reader& reader, RowId evaluation,
+                                                     const MetricRow& metric, const std::string& reason) {
+  Result<MetricTable> table = reader.metric_table(evaluation, metric.id);
+  if (!table) return std::move(table).error();
+  std::vector<AggregateRow> rows;
+  for (const ValueRow& value : table->values) {
+    if (value.rule == ASSAY_RULE_NONE) continue;
+    AggregateRow row;
+    row.evaluation = evaluation;
+    row.value = value.id;
+    row.estimate = row.se = row.lo = row.hi = row.worst = row.best = kNone;
+    row.statistic = value.rule == ASSAY_RULE_AUROC    ? "auroc"
+                    : value.rule == ASSAY_RULE_CUSTOM ? "custom"
+                                                      : "none";
+    row.n_total = static_cast<std::int64_t>(table->labels.size());
+    row.states[ASSAY_STATE_UNSUPPORTED] = row.n_total;
+    row.undefined_reason = "unsupported: " + reason;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 Result<std::vector<AggregateRow>> aggregate_metric(Reader& reader, RowId evaluation, const MetricRow& metric,
                                                    const MetricInstance* instance,
                                                    const AggregateOptions& options) {

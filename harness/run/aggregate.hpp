@@ -23,4 +23,8 @@ Result<std::vector<AggregateRow>> aggregate_metric(Reader& reader, RowId evaluat
                                                    const MetricInstance* instance,
                                                    const AggregateOptions& options);
 
+/// The same values for a metric that could not be computed: no numbers, and the reason.
+Result<std::vector<AggregateRow>> unsupported_metric(Reader& reader, RowId evaluation,
+                                                     const MetricRow& metric, const std::string& reason);
+
 }  // namespace assay::host

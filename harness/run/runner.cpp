@@ -114,10 +114,21 @@ class Run {
       for (const PlannedMetric& metric : task.metrics) {
         if (Result<void> ok = add_metric(metric, *recipe, value_rows_.back()); !ok) return ok;
       }
-      for (const std::string& problem : tasks_[t].task->problems())
-        warn("W_BAD_ROW", "task '" + task.name + "': " + problem);
+      warn_bad_rows(task.name, tasks_[t].task->problems());
     }
     return {};
+  }
+
+  // A few places in full; the last sentence of a long list carries the number of all.
+  void warn_bad_rows(const std::string& task, const std::vector<std::string>& problems) {
+    constexpr std::size_t kShown = 5;
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+      if (i < kShown || i + 1 == problems.size()) warn("W_BAD_ROW", "task '" + task + "': " + problems[i]);
+      if (i == kShown && problems.size() > kShown + 2) {
+        warn("W_BAD_ROW",
+             "task '" + task + "': ... (" + std::to_string(problems.size()) + " notes of bad rows)");
+      }
+    }
   }
 
   Result<void> add_metric(const PlannedMetric& metric, RowId recipe, std::vector<std::vector<RowId>>& out) {
@@ -199,20 +210,10 @@ class Run {
     row.model_name = plan_.models[planned.model].name;
     row.planned_items = live->live->items;
     row.status = "running";
-    const bool was_planned = planned.unsupported.empty();
     bool any = false;
     for (std::size_t i = 0; i < task.metrics.size(); ++i) {
-      const std::uint64_t missing = missing_capabilities(task, task.metrics[i], target.capabilities());
-      if (planned.supported[i] &&
-          missing != 0) {  // the configured instance offers less than its plugin could
-        planned.supported[i] = false;
-        planned.reasons[i] =
-            "model '" + plan_.models[planned.model].name + "' does not offer " + capability_names(missing);
-      }
       live->supported.push_back(planned.supported[i]);
-      if (!planned.supported[i]) {
-        continue;
-      }
+      if (!planned.supported[i]) continue;
       any = any || !task.metrics[i].baseline;
       live->want |=
           (task.metrics[i].binding.spec().requires_caps | task.binding.spec().requires_caps) & kStatistics;
@@ -220,10 +221,8 @@ class Run {
           live->wants_reference || task.metrics[i].binding.spec().has(ASSAY_FLAG_NEEDS_REFERENCE);
     }
     if (!any) {
-      if (planned.unsupported.empty()) planned.unsupported = planned.reasons.front();
       row.status = "unsupported";
       row.reason = planned.unsupported;
-      if (row.planned_items > 0 && was_planned) outcome_.planned -= row.planned_items;
     }
     for (const auto& [role, model] : task.roles) {
       if (!any) break;

@@ -122,8 +122,7 @@ class Scorer {
     }
   }
 
-  static void fill(assay_record& record, const WindowItem& item,
-                   std::span<const assay_response> responses) {
+  static void fill(assay_record& record, const WindowItem& item, std::span<const assay_response> responses) {
     record = {};
     record.struct_size = sizeof record;
     record.repeat = item.repeat;

@@ -45,6 +45,7 @@ Result<Positions> by_id(const std::vector<std::string>& wanted, const TaskInstan
   Positions out;
   for (const std::string& id : wanted) {
     const auto& hits = found[id];
+    if (!hits.empty()) out.found_ids.push_back(id);
     out.list.insert(out.list.end(), hits.begin(), hits.end());
   }
   return out;

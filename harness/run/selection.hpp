@@ -15,6 +15,7 @@ struct Positions {
   bool all = false;
   std::uint64_t first = 0, last = UINT64_MAX;  ///< with `all`: [first, min(last, count))
   std::vector<std::uint64_t> list;
+  std::vector<std::string> found_ids;  ///< those of --items that the task has
 };
 
 /// kNotFound naming the ids of --items that the task does not have (only when none of them exists in it).

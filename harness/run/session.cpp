@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -38,7 +39,7 @@ Result<ResolvedPath> resolve_path(const std::string& written, const DataRegistry
   std::error_code failure;
   fs::path path = written;
   if (path.is_relative() && fs::exists(base / path, failure)) path = base / path;
-  path = fs::absolute(path, failure);
+  path = fs::absolute(path, failure).lexically_normal();
   if (!fs::exists(path, failure)) {
     return Error{
         Code::kData,
@@ -101,6 +102,46 @@ Result<RowId> begin(Store& store, const Session& session, const ExecuteOptions& 
   return id;
 }
 
+// Loads every model before the first item is asked, so that what an instance lacks is known - and refused -
+// now.
+Result<void> load_models(Session& session, bool strict) {
+  for (std::size_t m = 0; m < session.plan.models.size(); ++m) {
+    Result<const ModelInstance*> model = session.factory->model(session.plan.models[m].binding);
+    if (!model) return std::move(model).error().within("model '" + session.plan.models[m].name + "'");
+    limit_to_capabilities(session.plan, m, (*model)->capabilities());
+  }
+  return check_support(session.plan, strict);
+}
+
+const PlannedEvaluation* planned_evaluation(const Plan& plan, std::size_t task, const std::string& model) {
+  for (const PlannedEvaluation& evaluation : plan.evaluations) {
+    if (evaluation.task == task && plan.models[evaluation.model].name == model) return &evaluation;
+  }
+  return nullptr;
+}
+
+// A selection that leaves nothing is a mistake; an id that no task has is said.
+Result<void> check_selection(Session& session) {
+  const Selection& selection = session.plan.selection;
+  bool any = false;
+  for (const LiveTask& task : session.tasks) any = any || task.items != 0;
+  if (!any && !selection.everything()) {
+    return Error{
+        Code::kInvalidArgument,
+        std::string(selection.items.empty() ? "--limit" : "--items") + " selects no item of any task",
+        {}};
+  }
+  for (const std::string& id : selection.items) {
+    bool found = false;
+    for (const LiveTask& task : session.tasks) {
+      found = found || std::find(task.positions.found_ids.begin(), task.positions.found_ids.end(), id) !=
+                           task.positions.found_ids.end();
+    }
+    if (!found) session.notes.push_back("--items: no task has an item '" + printable(id) + "'");
+  }
+  return {};
+}
+
 // Aggregates of every evaluation that has rows, computed from the database.
 Result<void> aggregate_all(Session& session, Store& store, Reader& reader, RowId run) {
   Result<std::vector<EvaluationRow>> evaluations = reader.evaluations(run);
@@ -119,7 +160,15 @@ Result<void> aggregate_all(Session& session, Store& store, Reader& reader, RowId
     options.task = session.plan.tasks[task].name;
     options.planned = evaluation.planned_items;
     std::vector<AggregateRow> rows;
+    const PlannedEvaluation* planned = planned_evaluation(session.plan, task, evaluation.model_name);
     for (std::size_t m = 0; m < metrics->size(); ++m) {
+      if (planned != nullptr && !planned->supported[m]) {
+        Result<std::vector<AggregateRow>> none =
+            unsupported_metric(reader, evaluation.id, (*metrics)[m], planned->reasons[m]);
+        if (!none) return std::move(none).error();
+        rows.insert(rows.end(), none->begin(), none->end());
+        continue;
+      }
       Result<std::vector<AggregateRow>> part = aggregate_metric(
           reader, evaluation.id, (*metrics)[m], session.tasks[task].metrics[m].get(), options);
       if (!part) return std::move(part).error();
@@ -170,6 +219,25 @@ ExpectationResult check(const SuiteExpectation& e, const std::vector<AggregateLi
 
 }  // namespace
 
+// A library that was named on the command line must be usable; others on the search path are only listed.
+Result<void> check_named_files(const Registry& registry, const std::vector<fs::path>& files) {
+  for (const fs::path& file : files) {
+    std::error_code failure;
+    const fs::path real = fs::weakly_canonical(file, failure);
+    if (!fs::exists(real, failure))
+      return Error{Code::kInvalidArgument, "--plugin " + file.string() + ": there is no such file", {}};
+    for (const LibraryRecord& library : registry.libraries()) {
+      if (library.path != real || library.state == ScanState::kOk || library.state == ScanState::kShadowed)
+        continue;
+      return Error{
+          Code::kInvalidArgument,
+          "--plugin " + file.string() + ": " + scan_state_name(library.state) + " - " + library.reason,
+          {}};
+    }
+  }
+  return {};
+}
+
 BindContext bind_context(const Registry& registry, const DataRegistry& data, const DataOptions& options,
                          const fs::path& base) {
   BindContext context;
@@ -187,6 +255,8 @@ Result<Session> prepare(const SessionOptions& options) {
   Result<std::unique_ptr<Registry>> registry = Registry::discover(options.registry);
   if (!registry) return std::move(registry).error();
   session.registry = *std::move(registry);
+  if (Result<void> ok = check_named_files(*session.registry, options.registry.files); !ok)
+    return std::move(ok).error();
   Result<DataRegistry> data = DataRegistry::open();
   if (!data) return std::move(data).error();
   session.data = std::make_unique<DataRegistry>(*std::move(data));
@@ -200,11 +270,13 @@ Result<Session> prepare(const SessionOptions& options) {
   Result<std::vector<LiveTask>> tasks = open_tasks(session.plan, *session.factory);
   if (!tasks) return std::move(tasks).error();
   session.tasks = *std::move(tasks);
+  if (Result<void> ok = check_selection(session); !ok) return std::move(ok).error();
   return session;
 }
 
 Result<ExecuteResult> execute(Session& session, const ExecuteOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  if (Result<void> ok = load_models(session, options.strict); !ok) return std::move(ok).error();
   Result<std::unique_ptr<Store>> opened = Store::open(options.database, options.store);
   if (!opened) return std::move(opened).error();
   Store& store = **opened;
@@ -223,6 +295,7 @@ Result<ExecuteResult> execute(Session& session, const ExecuteOptions& options) {
     return std::move(outcome).error();
   }
   result.outcome = *std::move(outcome);
+  for (const std::string& note : session.notes) result.outcome.warnings.push_back({"W_SELECTION", note, 0});
   if (Result<void> ok = store.add_warnings(*run, result.outcome.warnings); !ok) return std::move(ok).error();
   if (Result<void> ok = store.flush(); !ok) return std::move(ok).error();
   // The windows of the run are gone; giving their memory back keeps the peak at one phase's need, not two's.

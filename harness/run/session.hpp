@@ -29,6 +29,7 @@ struct Session {
   std::unique_ptr<InstanceFactory> factory;
   Plan plan;
   std::vector<LiveTask> tasks;
+  std::vector<std::string> notes;  ///< what the user should know of the selection
 };
 
 /// Reads, validates, opens tasks. No model is loaded.
@@ -43,6 +44,7 @@ struct ExecuteOptions {
   StoreOptions store;
   std::string label;
   std::string command_line;
+  bool strict = false;  ///< anything unsupported is an error
   RunControl control;
 };
 

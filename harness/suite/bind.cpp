@@ -162,7 +162,7 @@ Result<Binding> bind_plugin(const BindContext& context, int kind, const std::str
 }
 
 Result<Binding> bind_model(const BindContext& context, const Expression& expression, int depth) {
-  return bind_plugin(context, ASSAY_MODEL, expression.name, expression.arguments, {}, depth);
+  return bind_plugin(context, ASSAY_MODEL, expression.name, expression.arguments, expression.where, depth);
 }
 
 }  // namespace assay::host

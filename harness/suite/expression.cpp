@@ -63,6 +63,7 @@ class Parser {
   }
 
   Result<void> arguments(Expression& expression, int depth) {
+    if (depth > kNestingMax) return fail("at most 16 levels of nesting");
     if (!take('(') || take(')')) return {};
     do {
       const std::string key = word();

@@ -153,6 +153,41 @@ PlannedEvaluation plan_evaluation(const Plan& plan, std::size_t t, std::size_t m
   return out;
 }
 
+// Expectations must speak of something the suite has.
+Result<void> check_expectations_of(const Plan& plan) {
+  for (const SuiteExpectation& e : plan.suite.expectations) {
+    std::vector<std::string> tasks, metrics, models;
+    const PlannedTask* task = nullptr;
+    for (const PlannedTask& one : plan.tasks) {
+      tasks.push_back(one.name);
+      if (one.name == e.task) task = &one;
+    }
+    if (task == nullptr) {
+      return Error{Code::kInvalidArgument,
+                   e.where + ": the expectation names the task '" + e.task +
+                       "', which the suite does not have" + did_you_mean(e.task, tasks),
+                   {}};
+    }
+    for (const PlannedMetric& metric : task->metrics) metrics.push_back(metric.name);
+    if (std::find(metrics.begin(), metrics.end(), e.metric) == metrics.end()) {
+      return Error{Code::kInvalidArgument,
+                   e.where + ": the expectation names the metric '" + e.metric + "'; task '" + e.task +
+                       "' has " + join(metrics, ", ") + did_you_mean(e.metric, metrics),
+                   {}};
+    }
+    for (const SuiteModel& model : plan.suite.models) models.push_back(model.name);
+    if (!e.model.empty() && std::find(models.begin(), models.end(), e.model) == models.end()) {
+      return Error{Code::kInvalidArgument,
+                   e.where + ": the expectation names the model '" + e.model +
+                       "', which the suite does not have" + did_you_mean(e.model, models),
+                   {}};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> check_support(const Plan& plan, bool strict) {
   bool any = false;
   std::string first;
@@ -169,7 +204,26 @@ Result<void> check_support(const Plan& plan, bool strict) {
   return {};
 }
 
-}  // namespace
+void limit_to_capabilities(Plan& plan, std::size_t m, std::uint64_t offered) {
+  for (PlannedEvaluation& evaluation : plan.evaluations) {
+    if (evaluation.model != m) continue;
+    const PlannedTask& task = plan.tasks[evaluation.task];
+    bool any = false;
+    for (std::size_t i = 0; i < task.metrics.size(); ++i) {
+      const std::uint64_t missing = missing_capabilities(task, task.metrics[i], offered);
+      if (evaluation.supported[i] && missing != 0) {
+        evaluation.supported[i] = false;
+        evaluation.reasons[i] =
+            "model '" + plan.models[m].name + "' does not offer " + capability_names(missing);
+      }
+      any = any || (evaluation.supported[i] && !task.metrics[i].baseline);
+    }
+    if (!any && evaluation.unsupported.empty()) {
+      evaluation.unsupported =
+          "no metric of task '" + task.name + "' can be computed: " + evaluation.reasons.front();
+    }
+  }
+}
 
 Json Selection::to_json() const {
   if (everything()) return "all";
@@ -220,8 +274,9 @@ Result<Plan> make_plan(Suite suite, const BindContext& context, const PlanOption
   plan.selection = options.selection;
   plan.seed = options.seed.value_or(plan.suite.seed);
   plan.repeats = options.repeats.value_or(plan.suite.repeats);
-  plan.as_written = options.models.empty() && options.selection.everything() && plan.suite.overrides.empty() &&
-                    plan.seed == plan.suite.seed && plan.repeats == plan.suite.repeats;
+  plan.as_written = options.models.empty() && options.selection.everything() &&
+                    plan.suite.overrides.empty() && plan.seed == plan.suite.seed &&
+                    plan.repeats == plan.suite.repeats;
   if (Result<void> ok = plan_models(context, options, plan); !ok) return std::move(ok).error();
   for (const SuiteTask& given : plan.suite.tasks) {
     Result<Binding> binding = bind_plugin(context, ASSAY_TASK, given.plugin, given.params, given.where);
@@ -255,6 +310,7 @@ Result<Plan> make_plan(Suite suite, const BindContext& context, const PlanOption
       }
     }
   }
+  if (Result<void> ok = check_expectations_of(plan); !ok) return std::move(ok).error();
   if (Result<void> ok = check_support(plan, options.strict); !ok) return std::move(ok).error();
   return plan;
 }

@@ -84,6 +84,12 @@ struct PlanOptions {
 /// kInvalidArgument, kNotFound (data: what to run), kData. Nothing is loaded.
 Result<Plan> make_plan(Suite suite, const BindContext& context, const PlanOptions& options);
 
+/// Marks what model `m` of the plan cannot serve once its instance is known to offer `offered` (at most what
+/// its plugin could).
+void limit_to_capabilities(Plan& plan, std::size_t m, std::uint64_t offered);
+/// kInvalidArgument when nothing is left to run or, with `strict`, when anything is unsupported.
+Result<void> check_support(const Plan& plan, bool strict);
+
 /// The capability bits `evaluation` lacks for metric `m` given what the model really offers.
 std::uint64_t missing_capabilities(const PlannedTask& task, const PlannedMetric& metric,
                                    std::uint64_t offered);

@@ -31,7 +31,8 @@ class SuiteReader {
 
   std::string place(const toml::node& node) const {
     const toml::source_position at = node.source().begin;
-    if (at.line == 0) return file_;
+    // A value without a line did not come from the file.
+    if (at.line == 0) return out_.overrides.empty() ? file_ : "--set " + join(out_.overrides, " --set ");
     return file_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
   }
   Error fail(const toml::node& node, const std::string& sentence) const {
@@ -336,7 +337,12 @@ Result<void> apply_override(toml::table& root, const std::string& setting) {
 
 Result<Suite> read_suite(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
   Result<std::string> bytes = read_file(path, limits::kConfigBytesMax);
-  if (!bytes) return std::move(bytes).error();
+  if (!bytes) {
+    Error error = std::move(bytes).error();
+    error.code = Code::kInvalidArgument;
+    error.text += "; `assay list suites` shows the suites that come with assay";
+    return error;
+  }
   Suite suite;
   suite.path = path;
   suite.text = *std::move(bytes);

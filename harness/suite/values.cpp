@@ -37,7 +37,7 @@ const char* type_name(int type) {
 
 Error mismatch(const ParamSpec& spec, const Argument& argument, const std::string& detail) {
   std::string text = (argument.where.empty() ? std::string() : argument.where + ": ") + "parameter '" +
-                     spec.key + "' is " + to_text(argument) + "; expected " + detail;
+                     spec.key + "' is " + printable(to_text(argument), 80) + "; expected " + detail;
   return {Code::kInvalidArgument, std::move(text), spec.key};
 }
 

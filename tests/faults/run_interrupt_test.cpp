@@ -97,7 +97,7 @@ TEST_CASE("interrupt: SIGINT ends with 130, SIGTERM with 143; everything finishe
   CHECK(bench.run({"show", "--db", "x.db"}).code == 0);
 }
 
-TEST_CASE("interrupt: the message says how to go on") {
+TEST_CASE("interrupt: the message says what is kept and where") {
   Bench bench;
   long_suite(bench);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
@@ -106,7 +106,7 @@ TEST_CASE("interrupt: the message says how to go on") {
   const ChildResult result = child.wait();
   INFO(result.err);
   CHECK(result.code == 130);
-  CHECK_THAT(result.err, ContainsSubstring("assay resume"));
+  CHECK_THAT(result.err, ContainsSubstring("finished items are safe in 'x.db'"));
 }
 
 TEST_CASE("interrupt: a second signal leaves at once and the database is sound") {

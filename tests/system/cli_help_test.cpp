@@ -140,6 +140,9 @@ TEST_CASE("cli: usage errors leave no database behind") {
 }
 
 TEST_CASE("cli: a number of threads that no machine has is refused, not tried") {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  SKIP("sanitizers need more address space than this test allows the program");
+#endif
   Bench bench;
   bench.small_suite(3);
   const std::string count = GENERATE("-1", "100000000", "x");

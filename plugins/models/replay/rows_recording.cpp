@@ -2,8 +2,8 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <bit>
 
 #include "plugins/models/replay/canonical_request.hpp"
@@ -116,7 +116,8 @@ class Rows final : public Recording {
     const std::optional<std::uint64_t> found = locate(request);
     if (!found) return no_record(request, file_.path());
     // A long run would otherwise end with the whole recording resident.
-    if (served_.fetch_add(1, std::memory_order_relaxed) % kReleaseAnswers == kReleaseAnswers - 1) file_.release_pages();
+    if (served_.fetch_add(1, std::memory_order_relaxed) % kReleaseAnswers == kReleaseAnswers - 1)
+      file_.release_pages();
     std::size_t next = 0;
     const std::string_view line = line_at(file_.text(), *found, next);
     Result<void> done = read_response(line, file_.readable(line.data()), request, out);

@@ -271,7 +271,8 @@ std::uint64_t RowFile::line_of(std::size_t i) const {
 std::vector<std::string> Problems::finish(const std::string& path) const {
   std::vector<std::string> all = sentences_;
   if (count_ > kMost)
-    all.push_back(path + ": " + std::to_string(count_ - kMost) + " more rows cannot be used");
+    all.push_back(path + ": " + std::to_string(count_) + " rows in all cannot be used; the first " +
+                  std::to_string(kMost) + " are listed");
   return all;
 }
 
