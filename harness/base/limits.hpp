@@ -13,6 +13,7 @@ inline constexpr std::size_t kPluginBytesMax = std::size_t{1} << 30;   ///< a pl
 inline constexpr std::size_t kRequestsPerItemMax = 100'000;
 inline constexpr std::size_t kTokensPerResponseMax = std::size_t{16} << 20;
 inline constexpr std::size_t kFieldsPerItemMax = 1000;
+inline constexpr std::size_t kProblemsMax = 2000;  ///< sentences about bad rows kept of one task
 inline constexpr std::size_t kRowBytesMax = std::size_t{64} << 20;  ///< distributions kept of one response
 inline constexpr std::size_t kValuesPerMetricMax = 256;
 inline constexpr std::size_t kParamsMax = 256;

@@ -516,12 +516,12 @@ Result<std::unique_ptr<TaskInstance>> InstanceFactory::task(const Binding& bindi
   }
   if (made->items_->problem_count != nullptr) {
     const std::size_t problems = made->items_->problem_count(made->instance_);
-    for (std::size_t i = 0; i < std::min<std::size_t>(problems, 1000); ++i) {
+    for (std::size_t i = 0; i < std::min(problems, limits::kProblemsMax); ++i) {
       assay_str text{};
       if (made->items_->problem(made->instance_, i, &text, scope.raw()) != ASSAY_OK) break;
       if (arena->owns(text.ptr, text.len)) made->problems_.push_back(printable(view(text), 1000));
     }
-    if (problems > 1000) made->problems_.push_back("... and " + std::to_string(problems - 1000) + " more");
+    if (problems > limits::kProblemsMax) made->problems_.push_back("... and " + std::to_string(problems - limits::kProblemsMax) + " more");
   }
   return made;
 }

@@ -25,6 +25,7 @@ Result<std::vector<Expression>> expressions_of(const Argument& argument, const s
       Result<Expression> parsed = parse_expression(*text);
       if (!parsed) return std::move(parsed).error();
       list.push_back(*std::move(parsed));
+      if (!one.where.empty()) list.back().where = one.where;
       return {};
     }
     return Error{
