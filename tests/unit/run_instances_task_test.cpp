@@ -193,7 +193,7 @@ TEST_CASE("the problems of a task are text, whatever it says", "[run][instances]
   CHECK(problems("problem_two") == std::vector<std::string>{"problem 0", "problem 1"});
   CHECK(problems("problem_bad_utf8").front() == "caf\xEF\xBF\xBD");
   for (const std::string& text : problems("problem_wild")) CHECK(assay::host::valid_utf8(text));
-  CHECK(problems("problems_huge").size() == limits::kProblemsMax + 1);
+  CHECK(problems("problems_huge").size() == assay::host::limits::kProblemsMax + 1);
 }
 
 TEST_CASE("a task that does not know how many items it has says so in one way", "[run][instances]") {
