@@ -376,6 +376,7 @@ class Run {
       outcome_.finished += static_cast<std::int64_t>(by_evaluation[e].size());
       watch(live_[e]->failed - failed_before, static_cast<std::int64_t>(by_evaluation[e].size()),
             infrastructure);
+      if (!outcome_.infrastructure.empty()) window.halt();
       report(*live_[e]);
     }
     return {};

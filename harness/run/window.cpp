@@ -88,8 +88,9 @@ void Window::dispatch() {
   for (std::vector<std::uint32_t>& batch : batches) {
     workers_.post([this, batch = std::move(batch)] {
       const UniqueRequest& first = requests_[batch.front()];
-      if (stop_ == nullptr || stop_->load(std::memory_order_relaxed) == 0)
-        ask(first.model, first.request.kind, batch);
+      const bool stopped = halted_.load(std::memory_order_relaxed) ||
+                           (stop_ != nullptr && stop_->load(std::memory_order_relaxed) != 0);
+      if (!stopped) ask(first.model, first.request.kind, batch);
       const std::scoped_lock lock(mutex_);
       answered_.insert(answered_.end(), batch.begin(), batch.end());
       --batches_open_;

@@ -1,6 +1,7 @@
 // One window of the run: the items in flight, their requests deduplicated, and the responses.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -53,6 +54,8 @@ class Window {
   std::uint32_t add(const ModelInstance* model, const assay_request& request, std::uint32_t item);
   /// Copies text into the arena of the window; empty when memory is exhausted.
   std::string_view keep(std::string_view text);
+  /// Asks nothing new from now on; what is being asked is finished. Any thread.
+  void halt() { halted_.store(true, std::memory_order_relaxed); }
   /// Hands everything to the workers, grouped and ordered.
   void dispatch();
   /// Waits for news; returns items that became complete, and whether the window is finished.
@@ -63,6 +66,7 @@ class Window {
 
   std::shared_ptr<Arena> arena_;
   Workers& workers_;
+  std::atomic<bool> halted_{false};
   std::atomic<int>* stop_;
   const std::uint32_t* cancel_;
   std::vector<WindowItem> items_;

@@ -36,6 +36,11 @@ Result<std::unique_ptr<Recording>> open_tofu_log(const std::string& path);
 /// `run`: keep only the variants that equal it; empty keeps all.
 Result<std::unique_ptr<Recording>> open_detector_scores(const std::string& path, const std::string& run);
 
+/// Answers that realise the counts {TP, FP, TN, FN} over a list of POPE questions (question_id, label).
+/// kInvalidArgument when the list does not have as many yes- and no-questions as the counts say.
+Result<std::unique_ptr<Recording>> open_pope_confusion(const std::string& path,
+                                                       const std::vector<std::string>& counts);
+
 /// "task 'x', item 'y', ..." of a request, for messages.
 std::string describe(const assay_request& request);
 /// The error of a request without a record; never a default answer.

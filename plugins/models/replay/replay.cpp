@@ -24,7 +24,9 @@ class Replay final : public Model {
           "parts missing from a key match anything, except that a record without repeat answers repeat 0 "
           "only. "
           "tofu_log: result logs of TOFU, WPU and dp2 (locuslab/tofu). detector_scores: score files of "
-          "baoguangsheng/fast-detect-gpt. Plain or gzip.",
+          "baoguangsheng/fast-detect-gpt. pope_confusion: a list of POPE questions, answered so that the "
+          "published counts of true and false answers come out (made up from the counts, for checking "
+          "published figures). Plain or gzip.",
       .provides = ASSAY_CAP_GENERATE | ASSAY_CAP_CHAT | ASSAY_CAP_SCORE_MEAN | ASSAY_CAP_LOGPROB |
                   ASSAY_CAP_RANK | ASSAY_CAP_ENTROPY | ASSAY_CAP_MOMENTS | ASSAY_CAP_TOP1 |
                   ASSAY_CAP_CLASSIFY | ASSAY_CAP_EMBED | ASSAY_CAP_GENERATE_STATS | ASSAY_CAP_IMAGE,
@@ -33,7 +35,8 @@ class Replay final : public Model {
       .preferred_batch = 256};
 
   Result<void> configure() override {
-    auto opened = format_.get() == "tofu_log"          ? replay::open_tofu_log(path_.get().text)
+    auto opened = format_.get() == "tofu_log"         ? replay::open_tofu_log(path_.get().text)
+                  : format_.get() == "pope_confusion" ? replay::open_pope_confusion(path_.get().text, counts_)
                   : format_.get() == "detector_scores" ? replay::open_detector_scores(path_.get().text, run_)
                                                        : replay::open_rows(path_.get().text, run_);
     if (format_.get() == "tofu_log" && !run_.get().empty()) {
@@ -76,14 +79,17 @@ class Replay final : public Model {
   Param<Path> path_{*this, "path", std::nullopt,
                     "the file of recorded answers (a folder is possible for detector_scores)",
                     REQUIRED | AFFECTS_RESULT};
-  Param<Choice> format_{
-      *this, "format", Choice{"jsonl"}, "how the file is laid out",
-      ParamOptions{.flags = AFFECTS_RESULT, .choices = {"jsonl", "tofu_log", "detector_scores"}}};
+  Param<Choice> format_{*this, "format", Choice{"jsonl"}, "how the file is laid out",
+                        ParamOptions{.flags = AFFECTS_RESULT,
+                                     .choices = {"jsonl", "tofu_log", "detector_scores", "pope_confusion"}}};
   Param<std::string> run_{
       *this, "run", std::string(),
       "only the records whose \"run\" equals this (jsonl), or only this variant (detector_scores); "
       "empty: all",
       AFFECTS_RESULT};
+  Param<std::vector<std::string>> counts_{*this, "counts", std::vector<std::string>{},
+                                          "pope_confusion: the published counts TP, FP, TN, FN",
+                                          AFFECTS_RESULT};
   std::unique_ptr<replay::Recording> recording_;
 };
 
