@@ -272,11 +272,18 @@ TEST_CASE("suite hallucination-pope: all four lists with the rule that always sa
   const std::map<std::string, int> rows = {
       {"pope-random", 3000}, {"pope-random2910", 2910}, {"pope-popular", 3000}, {"pope-adversarial", 3000}};
   for (const auto& [task, count] : rows) {
-    const Json row = find(tree, {{"task", task}, {"metric", "blind.always_yes"}, {"value", "accuracy"}});
+    const Json row =
+        find(tree,
+             {{"task", task}, {"model", "text-only"}, {"metric", "blind.always_yes"}, {"value", "accuracy"}});
     INFO(task);
     CHECK(row["n_total"] == count);
     CHECK(near(estimate(row), 1500.0 / count, 1e-12));
   }
+  for (const Json& expectation : tree["expectations"]) {
+    INFO(expectation.dump());
+    CHECK(expectation["held"] == true);  // the published accuracy, F1 and yes ratio of two models, to 1e-12
+  }
+  CHECK(tree["expectations"].size() == 8);
 }
 
 TEST_CASE("suite hallucination-truthfulqa: 817 and 790 questions, chance levels of the data") {
