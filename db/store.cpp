@@ -119,7 +119,7 @@ Result<void> Store::Impl::configure(bool is_new) {
   // 64 MiB of pages; a checkpoint every 64 MiB of log, so that a page changed often is copied seldom.
   Result<void> done = connection->execute(
       "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;"
-      "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 134217728");
+      "PRAGMA cache_size = -20480; PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 134217728");
   if (done) {
     done = connection->execute(options.durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
   }
