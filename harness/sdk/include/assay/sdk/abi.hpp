@@ -22,7 +22,9 @@ inline constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 [[nodiscard]] constexpr std::string_view view(assay_str text) {
   return text.ptr == nullptr ? std::string_view{} : std::string_view{text.ptr, text.len};
 }
-[[nodiscard]] constexpr assay_str str(std::string_view text) { return {text.data(), text.size()}; }
+[[nodiscard]] constexpr assay_str str(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
 /// Element i of an array whose elements may be larger or smaller than the T this code was compiled with.
 template <class T>
@@ -69,7 +71,8 @@ class Call {
     if (raw_->deadline_ns == 0) return false;
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec) >=
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+               static_cast<std::uint64_t>(now.tv_nsec) >=
            raw_->deadline_ns;
   }
   /// Uninitialised arena memory for `count` objects; throws std::bad_alloc, which the SDK reports as

@@ -69,7 +69,9 @@ class Sample {
   explicit Sample(const assay_sample* raw) : raw_(raw) {}
   [[nodiscard]] std::size_t items() const { return raw_->item_count; }
   /// Per-item value `v` (in the order of the descriptor) of item `i`; NaN: missing.
-  [[nodiscard]] double value(std::size_t i, std::size_t v) const { return raw_->values[i * raw_->value_count + v]; }
+  [[nodiscard]] double value(std::size_t i, std::size_t v) const {
+    return raw_->values[i * raw_->value_count + v];
+  }
   [[nodiscard]] int label(std::size_t i) const { return raw_->labels[i]; }
   [[nodiscard]] std::uint32_t group(std::size_t i) const { return raw_->groups[i]; }
   [[nodiscard]] std::string_view variant(std::size_t i) const {
@@ -105,14 +107,17 @@ class Metric : public Plugin {
 namespace detail {
 
 template <class P>
-concept HasValues = requires { P::values; };
+concept HasValues = requires {
+  P::values;
+};
 
 inline assay_value_info value_info(const ValueInfo& info) {
   assay_value_info out{};
   out.struct_size = sizeof out;
   out.rule = static_cast<std::int32_t>(info.rule);
-  out.direction = !info.has_direction ? ASSAY_NO_DIRECTION
-                  : info.higher_is_better ? ASSAY_HIGHER_IS_BETTER : ASSAY_LOWER_IS_BETTER;
+  out.direction = !info.has_direction     ? ASSAY_NO_DIRECTION
+                  : info.higher_is_better ? ASSAY_HIGHER_IS_BETTER
+                                          : ASSAY_LOWER_IS_BETTER;
   out.flags = (info.headline ? ASSAY_VALUE_HEADLINE : 0U) | (info.no_interval ? ASSAY_VALUE_NO_INTERVAL : 0U);
   out.name = str(info.name);
   out.doc = str(info.doc);
@@ -131,9 +136,12 @@ const assay_descriptor* metric_descriptor() {
     if constexpr (HasValues<P>) {
       for (const ValueInfo& info : P::values) store.values.push_back(value_info(info));
     } else {
-      store.values.push_back(value_info({.name = P::info.value, .rule = P::info.rule,
-                                         .higher_is_better = P::info.higher_is_better, .headline = true,
-                                         .range = P::info.range, .doc = P::info.title}));
+      store.values.push_back(value_info({.name = P::info.value,
+                                         .rule = P::info.rule,
+                                         .higher_is_better = P::info.higher_is_better,
+                                         .headline = true,
+                                         .range = P::info.range,
+                                         .doc = P::info.title}));
     }
     store.build(std::make_unique<P>());
     assay_descriptor& d = store.descriptor;
@@ -215,11 +223,13 @@ template <class P>
 const void* metric_extension(std::string_view id) {
   static const assay_metric_eval_v1 kEval = {sizeof(assay_metric_eval_v1), 0, metric_eval<P>};
   static const assay_metric_fit_v1 kFit = {sizeof(assay_metric_fit_v1), 0, metric_fit<P>};
-  static const assay_metric_aggregate_v1 kAggregate = {sizeof(assay_metric_aggregate_v1), 0, metric_aggregate<P>};
+  static const assay_metric_aggregate_v1 kAggregate = {sizeof(assay_metric_aggregate_v1), 0,
+                                                       metric_aggregate<P>};
   if (id == "assay.metric.eval/1") return &kEval;
   // A base-class member found through P has the base's type: the class did not override it.
   if (id == "assay.metric.fit/1" && !std::is_same_v<decltype(&P::fit), decltype(&Metric::fit)>) return &kFit;
-  if (id == "assay.metric.aggregate/1" && !std::is_same_v<decltype(&P::aggregate), decltype(&Metric::aggregate)>) {
+  if (id == "assay.metric.aggregate/1" &&
+      !std::is_same_v<decltype(&P::aggregate), decltype(&Metric::aggregate)>) {
     return &kAggregate;
   }
   return nullptr;
@@ -228,8 +238,7 @@ const void* metric_extension(std::string_view id) {
 }  // namespace detail
 
 template <class P>
-  requires std::is_base_of_v<Metric, P>
-PluginClass plugin_class_of() {
+requires std::is_base_of_v<Metric, P> PluginClass plugin_class_of() {
   return {detail::metric_descriptor<P>, []() -> Plugin* { return new P(); },
           [](Plugin&, std::uint64_t* caps) -> int {
             *caps = 0;

@@ -153,7 +153,8 @@ class ResponseWriter {
 class RowSink {
  public:
   RowSink(const Call& call, std::size_t request) : call_(call), request_(request) {}
-  bool probabilities(std::int64_t position, std::int32_t target, std::span<const double> row, int member = -1) {
+  bool probabilities(std::int64_t position, std::int32_t target, std::span<const double> row,
+                     int member = -1) {
     return send(position, target, ASSAY_ROW_PROBABILITIES, ASSAY_F64, row.data(), row.size(), member);
   }
   bool logits(std::int64_t position, std::int32_t target, std::span<const float> row, int member = -1) {
@@ -161,8 +162,8 @@ class RowSink {
   }
 
  private:
-  bool send(std::int64_t position, std::int32_t target, int form, int dtype, const void* data, std::size_t width,
-            int member) {
+  bool send(std::int64_t position, std::int32_t target, int form, int dtype, const void* data,
+            std::size_t width, int member) {
     assay_row row{};
     row.struct_size = sizeof row;
     row.form = form;
@@ -188,10 +189,14 @@ class Model : public Plugin {
   /// What this instance offers: a subset of ModelInfo::provides. Default: all of it.
   [[nodiscard]] virtual std::uint64_t capabilities(std::uint64_t declared) const { return declared; }
 
-  virtual Result<void> generate(const RequestView&, ResponseWriter&, Call&) { return not_offered("generate"); }
+  virtual Result<void> generate(const RequestView&, ResponseWriter&, Call&) {
+    return not_offered("generate");
+  }
   virtual Result<void> score(const RequestView&, ResponseWriter&, Call&) { return not_offered("score"); }
   virtual Result<void> rows(const RequestView&, RowSink&, Call&) { return not_offered("rows"); }
-  virtual Result<void> classify(const RequestView&, ResponseWriter&, Call&) { return not_offered("classify"); }
+  virtual Result<void> classify(const RequestView&, ResponseWriter&, Call&) {
+    return not_offered("classify");
+  }
   virtual Result<void> embed(const RequestView&, ResponseWriter&, Call&) { return not_offered("embed"); }
 
   virtual Result<Encoding> encode(std::string_view) { return not_offered("tokenize"); }
@@ -244,8 +249,8 @@ const assay_descriptor* model_descriptor() {
 using Answer = Result<void> (Model::*)(const RequestView&, ResponseWriter&, Call&);
 
 template <Answer kAnswer>
-std::int32_t model_batch(void* instance, const assay_request* requests, std::size_t n, assay_response* responses,
-                         const assay_call* raw) noexcept {
+std::int32_t model_batch(void* instance, const assay_request* requests, std::size_t n,
+                         assay_response* responses, const assay_call* raw) noexcept {
   Call call(raw);
   Model& model = object_of<Model>(instance);
   for (std::size_t i = 0; i < n; ++i) {
@@ -383,27 +388,28 @@ constexpr bool overridden(Own, Inherited) {
 
 template <class P>
 const void* model_extension(std::string_view id) {
-  static const assay_model_batch_v1 kGenerate = {sizeof(assay_model_batch_v1), 0, model_batch<&Model::generate>};
+  static const assay_model_batch_v1 kGenerate = {sizeof(assay_model_batch_v1), 0,
+                                                 model_batch<&Model::generate>};
   static const assay_model_batch_v1 kScore = {sizeof(assay_model_batch_v1), 0, model_batch<&Model::score>};
-  static const assay_model_batch_v1 kClassify = {sizeof(assay_model_batch_v1), 0, model_batch<&Model::classify>};
+  static const assay_model_batch_v1 kClassify = {sizeof(assay_model_batch_v1), 0,
+                                                 model_batch<&Model::classify>};
   static const assay_model_batch_v1 kEmbed = {sizeof(assay_model_batch_v1), 0, model_batch<&Model::embed>};
   static const assay_model_batch_v1 kRows = {sizeof(assay_model_batch_v1), 0, model_rows};
-  static const assay_model_tokenize_v1 kTokenize = {
-      sizeof(assay_model_tokenize_v1),
-      0,
-      model_encode,
-      model_decode,
-      model_number<std::uint64_t, &Model::vocabulary, 0>,
-      model_number<std::int32_t, &Model::bos, -1>,
-      model_number<std::int32_t, &Model::eos, -1>,
-      model_tokenizer};
+  static const assay_model_tokenize_v1 kTokenize = {sizeof(assay_model_tokenize_v1),
+                                                    0,
+                                                    model_encode,
+                                                    model_decode,
+                                                    model_number<std::uint64_t, &Model::vocabulary, 0>,
+                                                    model_number<std::int32_t, &Model::bos, -1>,
+                                                    model_number<std::int32_t, &Model::eos, -1>,
+                                                    model_tokenizer};
   static const assay_model_identity_v1 kIdentity = {sizeof(assay_model_identity_v1), 0, model_content};
   static const assay_model_train_v1 kTrain = {
       sizeof(assay_model_train_v1), 0, model_reset, model_train<false>,
       overridden(&P::unlearn, &Model::unlearn) ? model_train<true> : nullptr};
   static const assay_model_classes_v1 kClasses = {sizeof(assay_model_classes_v1), 0, model_classes};
   static const assay_model_members_v1 kMembers = {sizeof(assay_model_members_v1), 0,
-                                                model_number<std::uint32_t, &Model::member_count, 0>};
+                                                  model_number<std::uint32_t, &Model::member_count, 0>};
 
   if (id == "assay.model.generate/1" && overridden(&P::generate, &Model::generate)) return &kGenerate;
   if (id == "assay.model.score/1" && overridden(&P::score, &Model::score)) return &kScore;
@@ -421,8 +427,7 @@ const void* model_extension(std::string_view id) {
 }  // namespace detail
 
 template <class P>
-  requires std::is_base_of_v<Model, P>
-PluginClass plugin_class_of() {
+requires std::is_base_of_v<Model, P> PluginClass plugin_class_of() {
   return {detail::model_descriptor<P>, []() -> Plugin* { return new P(); },
           [](Plugin& plugin, std::uint64_t* caps) -> int {
             *caps = static_cast<P&>(plugin).capabilities(P::info.provides) & P::info.provides;

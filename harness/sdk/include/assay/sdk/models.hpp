@@ -32,8 +32,8 @@ class ModelRef {
   using RowVisitor = std::function<bool(std::size_t request, const assay_row& row)>;
 
   /// Asks `requests` (all of one kind) and fills `responses`; texts live in the arena of `call`.
-  Result<void> run(std::span<const assay_request> requests, std::span<assay_response> responses, const Call& call,
-                   const RowVisitor& visit = {}) const {
+  Result<void> run(std::span<const assay_request> requests, std::span<assay_response> responses,
+                   const Call& call, const RowVisitor& visit = {}) const {
     for (assay_response& response : responses) {
       response = {};
       response.struct_size = sizeof(assay_response);
@@ -47,10 +47,10 @@ class ModelRef {
         return 1;
       }
     };
-    const std::int32_t code =
-        api_->run(handle_, requests.data(), requests.size(), responses.data(), call.raw(),
-                  visit ? static_cast<std::int32_t (*)(void*, std::size_t, const assay_row*) noexcept>(row) : nullptr,
-                  const_cast<RowVisitor*>(&visit));
+    const std::int32_t code = api_->run(
+        handle_, requests.data(), requests.size(), responses.data(), call.raw(),
+        visit ? static_cast<std::int32_t (*)(void*, std::size_t, const assay_row*) noexcept>(row) : nullptr,
+        const_cast<RowVisitor*>(&visit));
     if (code != ASSAY_OK) {
       return Error{static_cast<Code>(code), "the inner model failed on the whole batch", {}};
     }
@@ -62,7 +62,8 @@ class ModelRef {
   const assay_model_handle* handle_;
 };
 
-/// A slot for other models, declared as a member of a plugin class: `Slot of{*this, "of", "target", caps, "doc"};`
+/// A slot for other models, declared as a member of a plugin class: `Slot of{*this, "of", "target", caps,
+/// "doc"};`
 class Slot {
  public:
   Slot(Plugin& owner, std::string_view key, std::string_view role, std::uint64_t caps, std::string_view doc,

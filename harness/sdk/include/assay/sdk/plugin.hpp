@@ -105,7 +105,11 @@ class Plugin {
 
 inline ParamBase::ParamBase(Plugin& owner, std::string_view key, int type, std::string default_json,
                             std::string_view doc, ParamOptions options)
-    : key_(key), doc_(doc), default_json_(std::move(default_json)), options_(std::move(options)), type_(type) {
+    : key_(key),
+      doc_(doc),
+      default_json_(std::move(default_json)),
+      options_(std::move(options)),
+      type_(type) {
   owner.add(this);
 }
 
@@ -182,7 +186,9 @@ struct ParamType<Choice> {
 template <>
 struct ParamType<Path> {
   static constexpr int kType = ASSAY_PARAM_PATH;
-  static std::string json(const Path& value) { return value.empty() ? std::string() : json_quote(value.text); }
+  static std::string json(const Path& value) {
+    return value.empty() ? std::string() : json_quote(value.text);
+  }
   static Path read(const assay_value& value) { return {std::string(view(value.text))}; }
 };
 template <>
@@ -219,7 +225,8 @@ class Param final : public ParamBase {
  public:
   /// With a default value.
   Param(Plugin& owner, std::string_view key, T value, std::string_view doc, ParamOptions options = {})
-      : ParamBase(owner, key, detail::ParamType<T>::kType, detail::ParamType<T>::json(value), doc, std::move(options)),
+      : ParamBase(owner, key, detail::ParamType<T>::kType, detail::ParamType<T>::json(value), doc,
+                  std::move(options)),
         value_(std::move(value)) {}
   Param(Plugin& owner, std::string_view key, T value, std::string_view doc, std::uint32_t flags)
       : Param(owner, key, std::move(value), doc, ParamOptions{.flags = flags}) {}
@@ -345,7 +352,9 @@ inline std::int32_t capabilities(void* instance, std::uint64_t* caps) noexcept {
   }
 }
 
-inline void destroy(void* instance) noexcept { delete static_cast<Instance*>(instance); }
+inline void destroy(void* instance) noexcept {
+  delete static_cast<Instance*>(instance);
+}
 
 inline const void* get_extension(void* instance, assay_str id) noexcept {
   if (instance == nullptr) return nullptr;
@@ -356,7 +365,9 @@ inline std::int32_t init(const assay_host* host) noexcept {
   return host != nullptr && host->abi_major == ASSAY_ABI_MAJOR ? ASSAY_OK : ASSAY_UNSUPPORTED;
 }
 inline void deinit() noexcept {}
-inline std::uint32_t count() noexcept { return static_cast<std::uint32_t>(library_classes().size()); }
+inline std::uint32_t count() noexcept {
+  return static_cast<std::uint32_t>(library_classes().size());
+}
 inline const assay_descriptor* descriptor(std::uint32_t i) noexcept {
   try {
     return i < library_classes().size() ? library_classes()[i].descriptor() : nullptr;
@@ -376,34 +387,43 @@ class Model;
 class Task;
 class Metric;
 
-
 }  // namespace sdk_v1
 }  // namespace assay
 
 #define ASSAY_BUILD_INFO "assay-sdk 1.0, " __VERSION__
 
 /// Ends a plugin library: exports the entry and the markers for the listed classes.
-#define ASSAY_PLUGINS(...)                                                                                    \
-  namespace assay::sdk_v1::detail {                                                                           \
-  template <class... Classes>                                                                                 \
-  std::span<const PluginClass> classes_of() {                                                                 \
-    static const PluginClass kClasses[] = {plugin_class_of<Classes>()...};                                    \
-    return kClasses;                                                                                          \
-  }                                                                                                           \
-  std::span<const PluginClass> library_classes() { return classes_of<__VA_ARGS__>(); }                        \
-  }                                                                                                           \
-  extern "C" {                                                                                                \
-  ASSAY_MARKER const std::uint32_t assay_abi_1_0 = 1;                                                         \
-  ASSAY_MARKER const std::uint32_t assay_kind_model = ::assay::detail::holds<::assay::Model, __VA_ARGS__>();  \
-  ASSAY_MARKER const std::uint32_t assay_kind_task = ::assay::detail::holds<::assay::Task, __VA_ARGS__>();    \
-  ASSAY_MARKER const std::uint32_t assay_kind_metric = ::assay::detail::holds<::assay::Metric, __VA_ARGS__>();\
-  const assay_entry assay_plugin_entry = {                                                       \
-      sizeof(assay_entry),          ASSAY_ABI_MAJOR,                 ASSAY_ABI_MINOR,                         \
-      1,                            ASSAY_BUILD_INFO,                ::assay::detail::init,                   \
-      ::assay::detail::deinit,      ::assay::detail::count,          ::assay::detail::descriptor,             \
-      ::assay::detail::create,      ::assay::detail::capabilities,   ::assay::detail::destroy,                \
-      ::assay::detail::get_extension};                                                                        \
-  }                                                                                                           \
+#define ASSAY_PLUGINS(...)                                                                                   \
+  namespace assay::sdk_v1::detail {                                                                          \
+  template <class... Classes>                                                                                \
+  std::span<const PluginClass> classes_of() {                                                                \
+    static const PluginClass kClasses[] = {plugin_class_of<Classes>()...};                                   \
+    return kClasses;                                                                                         \
+  }                                                                                                          \
+  std::span<const PluginClass> library_classes() {                                                           \
+    return classes_of<__VA_ARGS__>();                                                                        \
+  }                                                                                                          \
+  }                                                                                                          \
+  extern "C" {                                                                                               \
+  ASSAY_MARKER const std::uint32_t assay_abi_1_0 = 1;                                                        \
+  ASSAY_MARKER const std::uint32_t assay_kind_model = ::assay::detail::holds<::assay::Model, __VA_ARGS__>(); \
+  ASSAY_MARKER const std::uint32_t assay_kind_task = ::assay::detail::holds<::assay::Task, __VA_ARGS__>();   \
+  ASSAY_MARKER const std::uint32_t assay_kind_metric =                                                       \
+      ::assay::detail::holds<::assay::Metric, __VA_ARGS__>();                                                \
+  const assay_entry assay_plugin_entry = {sizeof(assay_entry),                                               \
+                                          ASSAY_ABI_MAJOR,                                                   \
+                                          ASSAY_ABI_MINOR,                                                   \
+                                          1,                                                                 \
+                                          ASSAY_BUILD_INFO,                                                  \
+                                          ::assay::detail::init,                                             \
+                                          ::assay::detail::deinit,                                           \
+                                          ::assay::detail::count,                                            \
+                                          ::assay::detail::descriptor,                                       \
+                                          ::assay::detail::create,                                           \
+                                          ::assay::detail::capabilities,                                     \
+                                          ::assay::detail::destroy,                                          \
+                                          ::assay::detail::get_extension};                                   \
+  }                                                                                                          \
   static_assert(true, "the macro wants a semicolon")
 
 #define ASSAY_PLUGIN(Class) ASSAY_PLUGINS(Class)

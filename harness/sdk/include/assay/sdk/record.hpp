@@ -22,7 +22,8 @@ class TokensView {
   [[nodiscard]] std::uint32_t flags() const { return raw_ == nullptr ? 0 : raw_->flags; }
   [[nodiscard]] std::span<const double> stat(assay_stat which) const {
     const auto index = static_cast<std::uint32_t>(which);
-    if (raw_ == nullptr || raw_->stats == nullptr || index >= raw_->stat_count || raw_->stats[index] == nullptr) {
+    if (raw_ == nullptr || raw_->stats == nullptr || index >= raw_->stat_count ||
+        raw_->stats[index] == nullptr) {
       return {};
     }
     return {raw_->stats[index], raw_->count};
@@ -68,7 +69,8 @@ class ResponseView {
   }
   /// Statistics of a scored continuation.
   [[nodiscard]] TokensView tokens() const { return TokensView(raw_->tokens); }
-  /// Mean natural log-probability over the scored tokens; from the tokens, or as recorded. NaN: nothing scored.
+  /// Mean natural log-probability over the scored tokens; from the tokens, or as recorded. NaN: nothing
+  /// scored.
   [[nodiscard]] double mean_logprob() const {
     if (!std::isnan(raw_->mean_logprob)) return raw_->mean_logprob;
     double sum = 0;

@@ -15,19 +15,19 @@ inline namespace sdk_v1 {
 /// Codes of the plugin ABI (plugin.h), shared by host and plugins.
 enum class Code : std::int32_t {
   kOk = 0,
-  kCancelled = 1,          ///< the run was stopped; the item stays missing
-  kTimeout = 2,            ///< the deadline passed
-  kInvalidArgument = 3,    ///< the caller's option, suite or parameter is wrong
-  kUnsupported = 4,        ///< a capability is missing
-  kNotFound = 5,           ///< a name, file or record does not exist
-  kData = 6,               ///< a data file or row is malformed
-  kAuth = 7,               ///< credentials were refused
-  kRateLimited = 8,        ///< try again later
-  kUnavailable = 9,        ///< try again later
-  kResourceExhausted = 10, ///< memory, disk or another limit
-  kInternal = 11,          ///< a defect
-  kPluginMisbehaving = 12, ///< set by the host only: a plugin broke its contract
-  kWorkerCrashed = 13,     ///< set by the host only: the worker process died
+  kCancelled = 1,           ///< the run was stopped; the item stays missing
+  kTimeout = 2,             ///< the deadline passed
+  kInvalidArgument = 3,     ///< the caller's option, suite or parameter is wrong
+  kUnsupported = 4,         ///< a capability is missing
+  kNotFound = 5,            ///< a name, file or record does not exist
+  kData = 6,                ///< a data file or row is malformed
+  kAuth = 7,                ///< credentials were refused
+  kRateLimited = 8,         ///< try again later
+  kUnavailable = 9,         ///< try again later
+  kResourceExhausted = 10,  ///< memory, disk or another limit
+  kInternal = 11,           ///< a defect
+  kPluginMisbehaving = 12,  ///< set by the host only: a plugin broke its contract
+  kWorkerCrashed = 13,      ///< set by the host only: the worker process died
 };
 
 /// What went wrong, in one sentence a user can act on.

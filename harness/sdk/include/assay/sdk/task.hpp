@@ -27,10 +27,10 @@ struct RequestSpec {
   std::string_view role = {};  ///< empty: the model under test
   std::string_view prompt = {};
   std::string_view continuation = {};
-  int label = -1;              ///< truth of a choice
-  std::uint32_t flags = 0;     ///< ASSAY_REQ_*
+  int label = -1;           ///< truth of a choice
+  std::uint32_t flags = 0;  ///< ASSAY_REQ_*
   assay_join join = ASSAY_JOIN_JOINT_TAIL;
-  std::uint64_t want = 0;      ///< statistics needed whatever the metrics ask for
+  std::uint64_t want = 0;  ///< statistics needed whatever the metrics ask for
   int max_tokens = 0;
   int samples = 1;
   int top_k = 0;
@@ -203,7 +203,8 @@ inline std::size_t task_problem_count(void* instance) noexcept {
   return object_of<Task>(instance).problems().size();
 }
 
-inline std::int32_t task_problem(void* instance, std::size_t i, assay_str* text, const assay_call* raw) noexcept {
+inline std::int32_t task_problem(void* instance, std::size_t i, assay_str* text,
+                                 const assay_call* raw) noexcept {
   const std::vector<std::string>& all = object_of<Task>(instance).problems();
   *text = {};
   if (i >= all.size()) return ASSAY_NOT_FOUND;
@@ -216,16 +217,15 @@ inline std::int32_t task_problem(void* instance, std::size_t i, assay_str* text,
 }
 
 inline const void* task_extension(std::string_view id) {
-  static const assay_task_items_v1 kItems = {sizeof(assay_task_items_v1), 0,          task_open,   task_count,
-                                             task_fetch,                  task_problem_count, task_problem};
+  static const assay_task_items_v1 kItems = {
+      sizeof(assay_task_items_v1), 0, task_open, task_count, task_fetch, task_problem_count, task_problem};
   return id == "assay.task.items/1" ? &kItems : nullptr;
 }
 
 }  // namespace detail
 
 template <class P>
-  requires std::is_base_of_v<Task, P>
-PluginClass plugin_class_of() {
+requires std::is_base_of_v<Task, P> PluginClass plugin_class_of() {
   return {detail::task_descriptor<P>, []() -> Plugin* { return new P(); },
           [](Plugin&, std::uint64_t* caps) -> int {
             *caps = 0;
