@@ -11,7 +11,8 @@ constexpr std::size_t kRowsAtOnce = 16;
 constexpr std::size_t kNamesKept =
     4096;  ///< names of requests remembered; there are few unless a task misbehaves
 
-constexpr int kResultColumns = 11, kResponseColumns = 16, kLinkColumns = 4, kScoreColumns = 5;
+constexpr int kItemColumns = 3, kResultColumns = 12, kResponseColumns = 16, kLinkColumns = 5,
+              kScoreColumns = 5;
 
 /// "HEAD VALUES (?, ...), (?, ...) TAIL". The heads say OR FAIL, because SQLite would otherwise copy every
 /// page a statement of many rows touches, to be able to undo that one statement; here the whole transaction
@@ -41,6 +42,11 @@ void bind_result(sqlite::Statement& statement, int at, const ResultRow& row, Row
   statement.bind(at + 9, sqlite::as_stored(row.content));
   statement.bind(at + 10, row.item_id);
   statement.bind_or_null(at + 11, row.message);
+  if (row.item == 0) {
+    statement.bind_null(at + 12);
+  } else {
+    statement.bind(at + 12, row.item);
+  }
 }
 
 void bind_response(sqlite::Statement& statement, int at, const ResponseRow& row, std::uint64_t place,
@@ -91,10 +97,12 @@ Result<std::unique_ptr<Inserter>> Inserter::create(sqlite::Connection& connectio
     int columns;
     const char *head, *tail;
   } inserts[] = {
+      {made->item_, kItemColumns, "INSERT OR FAIL INTO item (id, content, body)",
+       " ON CONFLICT (id) DO NOTHING"},
       {made->result_, kResultColumns,
        "INSERT OR FAIL INTO result (id, evaluation, position, repeat, state, label, variant, grp, content, "
        "item_id, "
-       "message)",
+       "message, item)",
        " ON CONFLICT (evaluation, item_id, variant, repeat) DO NOTHING"},
       {made->response_, kResponseColumns,
        "INSERT OR FAIL INTO response (key_head, model, kind, state, code, tokens_in, tokens_out, total_ns, "
@@ -102,7 +110,7 @@ Result<std::unique_ptr<Inserter>> Inserter::create(sqlite::Connection& connectio
        " created, key, provider_id, message, answer, tokens, request)",
        " ON CONFLICT (key_head) DO NOTHING"},
       {made->link_, kLinkColumns,
-       "INSERT OR FAIL INTO result_response (result, ordinal, response, request_name)", ""},
+       "INSERT OR FAIL INTO result_response (result, ordinal, response, request_name, cached)", ""},
       {made->score_, kScoreColumns, "INSERT OR FAIL INTO score (value, result, number, state, note)", ""},
   };
   for (const auto& [target, columns, head, tail] : inserts) {
@@ -119,7 +127,8 @@ Result<std::unique_ptr<Inserter>> Inserter::create(sqlite::Connection& connectio
   } statements[] = {
       {made->result_at_, "SELECT 1 FROM result WHERE id = ?"},
       {made->response_at_, "SELECT 1 FROM response WHERE id = ?"},
-      {made->response_by_key_, "SELECT id, key FROM response WHERE key_head = ?"},
+      {made->response_by_key_, "SELECT id, key, state, answer, tokens FROM response WHERE key_head = ?"},
+      {made->retire_, "UPDATE response SET key_head = NULL WHERE id = ?"},
       {made->name_, "INSERT INTO request_name (name, role) VALUES (?, ?) ON CONFLICT DO NOTHING"},
       {made->name_id_, "SELECT id FROM request_name WHERE name = ? AND role = ?"},
   };
@@ -204,13 +213,30 @@ Result<Inserter::Evaluation*> Inserter::evaluation(RowId id) {
 
 Result<void> Inserter::add(const Batch& batch) {
   // Table by table rather than item by item: each step finds its pages and its statement in the CPU's cache.
-  Result<void> done = add_results(batch);
+  Result<void> done = add_items(batch);
+  if (done) done = add_results(batch);
   if (!done) return done;
   mark_links(batch);
   done = add_responses(batch);
   if (done) done = add_links(batch);
   if (done) done = add_scores(batch);
   return done;
+}
+
+Result<void> Inserter::add_items(const Batch& batch) {
+  return in_chunks(batch.items.size(), [&](std::size_t begin, std::size_t count) -> Result<void> {
+    sqlite::Statement& statement = count == 1 ? item_.one : item_.many;
+    for (std::size_t i = 0; i < count; ++i) {
+      const ItemRow& row = batch.items[begin + i];
+      const int at = static_cast<int>(i) * kItemColumns;
+      statement.bind(at + 1, row.id);
+      statement.bind(at + 2, sqlite::as_stored(row.content));
+      statement.bind(at + 3, row.body);
+    }
+    const Result<std::int64_t> done = execute(statement, "storing items");
+    if (!done) return done.error();
+    return {};
+  });
 }
 
 Result<void> Inserter::add_results(const Batch& batch) {
@@ -287,6 +313,7 @@ Result<void> Inserter::add_responses(const Batch& batch) {
 }
 
 Result<void> Inserter::add_responses(const Batch& batch, const std::size_t* which, std::size_t count) {
+  const bool refresh = batch.refresh;
   sqlite::Statement& statement = count == 1 ? response_.one : response_.many;
   for (std::size_t i = 0; i < count; ++i) {
     const ResponseRow& row = batch.responses[which[i]];
@@ -301,7 +328,7 @@ Result<void> Inserter::add_responses(const Batch& batch, const std::size_t* whic
     const ResponseRow& row = batch.responses[which[i]];
     RowId id = next;
     if (!all && servable(row.state)) {
-      const Result<RowId> found = find_or_add(row);
+      const Result<RowId> found = find_or_add(row, refresh, (linked_[which[i]] & 2U) != 0);
       if (!found) return found.error();
       id = *found;
     }
@@ -311,7 +338,7 @@ Result<void> Inserter::add_responses(const Batch& batch, const std::size_t* whic
   return {};
 }
 
-Result<RowId> Inserter::find_or_add(const ResponseRow& row) {
+Result<RowId> Inserter::find_or_add(const ResponseRow& row, bool refresh, bool wanted) {
   const std::uint64_t head = key_head(row.key);
   for (std::uint64_t probe = 0; probe < kKeyProbesMax; ++probe) {
     response_by_key_.bind(1, sqlite::as_stored(head + probe));
@@ -324,10 +351,20 @@ Result<RowId> Inserter::find_or_add(const ResponseRow& row) {
     const bool taken = code == SQLITE_ROW;
     const bool same = taken && same_key(row.key, response_by_key_.blob(1));
     const RowId found = taken ? response_by_key_.integer(0) : 0;
+    // A result must point to the answer it was scored from. Another answer to the same request (a model that
+    // is not deterministic, asked once more) becomes a record of its own and is not served.
+    const bool equal = same && response_by_key_.integer(2) == row.state &&
+                       response_by_key_.text(3) == row.answer && response_by_key_.blob(4) == row.tokens;
     response_by_key_.reset();
-    if (same) return found;
-    if (taken) continue;
+    if (equal || (same && !refresh && !wanted)) return found;
+    if (taken && !same) continue;
+    if (same && refresh) {
+      retire_.bind(1, found);
+      const Result<std::int64_t> retired = execute(retire_, "replacing a response");
+      if (!retired) return retired.error();
+    }
     bind_response(response_.one, 0, row, head + probe, now_);
+    if (same && !refresh) response_.one.bind_null(1);
     const Result<std::int64_t> inserted = execute(response_.one, "storing a response");
     if (!inserted) return inserted.error();
     return connection_.last_row();
@@ -361,7 +398,8 @@ Result<void> Inserter::add_links(const Batch& batch) {
                        "response"};
         }
       }
-      links_.push_back({result_ids_[i], response, *name, std::int64_t{l - row.link_begin}});
+      links_.push_back({result_ids_[i], response, *name, std::int64_t{l - row.link_begin},
+                        std::int64_t{link.cached ? 1 : 0}});
     }
   }
   return in_chunks(links_.size(), [&](std::size_t begin, std::size_t count) -> Result<void> {
@@ -373,6 +411,7 @@ Result<void> Inserter::add_links(const Batch& batch) {
       statement.bind(at + 2, row.ordinal);
       statement.bind(at + 3, row.response);
       statement.bind(at + 4, row.name);
+      statement.bind(at + 5, row.cached);
     }
     const Result<std::int64_t> done = execute(statement, "linking results to responses");
     if (!done) return done.error();

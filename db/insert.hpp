@@ -41,7 +41,7 @@ class Inserter {
   };
   struct LinkRow {
     RowId result, response, name;
-    std::int64_t ordinal;
+    std::int64_t ordinal, cached;
   };
   struct ScoreOf {
     RowId result;
@@ -52,12 +52,13 @@ class Inserter {
   Result<Evaluation*> evaluation(RowId id);
   /// kInvalidArgument unless `id` is in `table`; what was found is remembered in `known`.
   Result<void> check_known(std::unordered_set<RowId>& known, const char* table, RowId id);
+  Result<void> add_items(const Batch& batch);
   Result<void> add_results(const Batch& batch);
   Result<void> add_results(const Batch& batch, std::size_t begin, std::size_t count);
   void mark_links(const Batch& batch);
   Result<void> add_responses(const Batch& batch);
   Result<void> add_responses(const Batch& batch, const std::size_t* which, std::size_t count);
-  Result<RowId> find_or_add(const ResponseRow& row);
+  Result<RowId> find_or_add(const ResponseRow& row, bool refresh, bool wanted);
   Result<void> add_links(const Batch& batch);
   Result<void> add_scores(const Batch& batch);
   Result<RowId> request_name(std::string_view name, std::string_view role);
@@ -66,8 +67,8 @@ class Inserter {
   Result<bool> exists(sqlite::Statement& statement, RowId id);
 
   sqlite::Connection& connection_;
-  Insert result_, response_, link_, score_;
-  sqlite::Statement result_at_, response_at_, response_by_key_, name_, name_id_;
+  Insert item_, result_, response_, link_, score_;
+  sqlite::Statement result_at_, response_at_, response_by_key_, retire_, name_, name_id_;
   std::vector<Evaluation> evaluations_;  ///< of this transaction; few
   std::size_t last_evaluation_ = 0;
   std::unordered_set<RowId> models_, values_;  ///< known to exist

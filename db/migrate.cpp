@@ -1,6 +1,5 @@
 #include "db/migrate.hpp"
 
-#include <fstream>
 #include <string>
 #include <system_error>
 
@@ -115,22 +114,32 @@ Result<void> check_file(const std::filesystem::path& file, bool may_be_missing) 
   if (fs::is_directory(status)) {
     return Error{Code::kData, "'" + name + "' is a folder, not a database file; name a file with --db", name};
   }
-  std::ifstream in(file, std::ios::binary);
-  char start[100] = {};  // SQLite's file header
-  in.read(start, sizeof start);
-  const std::string_view magic("SQLite format 3\0", 16);
-  if (in.gcount() == 0 && in.eof() && may_be_missing) return {};  // an empty file becomes a database
-  if (!in.is_open() || in.bad()) {
-    return Error{Code::kResourceExhausted,
-                 "the database '" + name + "' cannot be read; check its permissions", name};
-  }
-  if (in.gcount() != sizeof start || std::string_view(start, magic.size()) != magic) {
+  constexpr std::uintmax_t kPageMin =
+      512;  // SQLite takes a file without one whole page for an empty database
+  const std::uintmax_t size = fs::file_size(file, failed);
+  if (!failed && size != 0 && size < kPageMin) {
     return Error{Code::kData,
                  "the file '" + name + "' is not an SQLite database; choose another file with --db", name};
   }
-  std::uint32_t application = 0;  // bytes 68..71; 0 while the first transaction is in the log only
-  for (int i = 68; i < 72; ++i) application = application << 8U | static_cast<std::uint8_t>(start[i]);
-  if (application != 0 && application != kApplicationId) return foreign(name, application);
+  if (size == 0) {
+    if (may_be_missing) return {};  // an empty file becomes a database
+    return Error{Code::kData,
+                 "the file '" + name +
+                     "' is empty, not a database; 'assay run' makes one of it, or name another file "
+                     "with --db",
+                 name};
+  }
+  // The bytes are left to SQLite: a process that closes any descriptor of a file loses all its locks on it,
+  // also those that SQLite holds for another connection of this process. Immutable, so that nothing is made
+  // beside a file of another program.
+  Result<std::unique_ptr<sqlite::Connection>> peek =
+      sqlite::Connection::open(file, sqlite::Mode::kImmutable, 0);
+  if (!peek) return std::move(peek).error();
+  // 0 while the first transaction is in the log only.
+  Result<std::optional<std::int64_t>> application = (*peek)->number("PRAGMA application_id");
+  if (!application) return std::move(application).error();
+  if (application->value_or(0) != 0 && application->value_or(0) != kApplicationId)
+    return foreign(name, application->value_or(0));
   return {};
 }
 

@@ -54,6 +54,7 @@ Pending make_pending(std::shared_ptr<const Batch> batch) {
   pending.rows = std::max<std::size_t>({batch->results.size(), batch->responses.size(), 1});
   pending.bytes = batch->results.size() * sizeof(ResultRow) + batch->responses.size() * sizeof(ResponseRow) +
                   batch->links.size() * sizeof(ResponseLink) + batch->scores.size() * sizeof(ScoreRow);
+  for (const ItemRow& row : batch->items) pending.bytes += sizeof row + row.body.size();
   for (const ResponseRow& row : batch->responses) {
     pending.bytes += row.request.size() + row.answer.size() + row.tokens.size();
   }
@@ -67,6 +68,7 @@ Result<void> check_batch(const Batch& batch) {
     const ResultRow& row = batch.results[i];
     if (row.evaluation <= 0 || row.evaluation > kEvaluationMax)
       return bad("result", i, "names no evaluation");
+    if (row.item < 0) return bad("result", i, "names no item");
     if (!valid_state(row.state)) return bad("result", i, "has state " + std::to_string(row.state));
     if (row.link_begin > row.link_end || row.link_end > batch.links.size()) {
       return bad("result", i, "has links outside the batch");
@@ -74,6 +76,9 @@ Result<void> check_batch(const Batch& batch) {
     if (row.score_begin > row.score_end || row.score_end > batch.scores.size()) {
       return bad("result", i, "has scores outside the batch");
     }
+  }
+  for (std::size_t i = 0; i < batch.items.size(); ++i) {
+    if (batch.items[i].id <= 0) return bad("item", i, "has no place");
   }
   for (std::size_t i = 0; i < batch.responses.size(); ++i) {
     const ResponseRow& row = batch.responses[i];

@@ -92,6 +92,10 @@ RunSummary run_from(const Statement& row) {
   summary.models = row.integer(17);
   summary.recipes = row.integer(18);
   summary.results = row.integer(19);
+  run.identity = row.string(20);
+  run.options_json = row.string(21);
+  run.origin = row.string(22);
+  run.source_json = row.string(23);
   return summary;
 }
 
@@ -134,6 +138,37 @@ void mark_abandoned(Connection& connection, std::vector<RunSummary>& runs) {
         });
     if (read && !owned) run.run.status = "interrupted";
   }
+}
+
+Result<std::vector<RunSummary>> Reader::runs_with(const std::string& identity) {
+  const std::string sql = std::string("SELECT ") + kRunColumns +
+                          " FROM run AS r WHERE r.identity = ? AND r.identity <> '' ORDER BY r.id DESC";
+  Result<std::vector<RunSummary>> runs = collect<RunSummary>(*impl_->connection, sql, {identity}, run_from);
+  if (runs) mark_abandoned(*impl_->connection, *runs);
+  return runs;
+}
+
+Result<std::vector<ScoreSetRow>> Reader::score_sets(RowId run) {
+  return collect<ScoreSetRow>(
+      *impl_->connection,
+      "SELECT id, run, label, created, command_line, versions FROM score_set WHERE run = ? ORDER BY id",
+      {run}, [](const Statement& row) {
+        return ScoreSetRow{row.integer(0), row.integer(1), row.string(2),
+                           row.string(3),  row.string(4),  row.string(5)};
+      });
+}
+
+Result<std::vector<ReportedRow>> Reader::reported(RowId run) {
+  return collect<ReportedRow>(
+      *impl_->connection,
+      "SELECT r.evaluation, r.metric, r.statistic, r.split, r.number, r.text, r.n, coalesce(r.value, 0), "
+      "c.name"
+      " FROM evaluation AS e JOIN reported AS r ON r.evaluation = e.id JOIN recipe AS c ON c.id = e.recipe"
+      " WHERE e.run = ? ORDER BY r.id",
+      {run}, [](const Statement& row) {
+        return ReportedRow{row.integer(0), row.string(1),        row.string(2),  row.string(3), row.real(4),
+                           row.string(5),  or_minus_one(row, 6), row.integer(7), row.string(8)};
+      });
 }
 
 Result<std::vector<SegmentRow>> Reader::segments(RowId run) {
@@ -191,12 +226,13 @@ Result<std::vector<ModelRow>> Reader::models(RowId run) {
 Result<std::vector<MetricRow>> Reader::metrics(RowId recipe) {
   return collect<MetricRow>(
       *impl_->connection,
-      "SELECT id, recipe, name, plugin_id, plugin_version, library_sha256, params, baseline, pool_variants"
-      " FROM metric WHERE recipe = ? ORDER BY id",
+      "SELECT id, recipe, name, plugin_id, plugin_version, library_sha256, params, baseline, pool_variants,"
+      " coalesce(score_set, 0)"
+      " FROM metric WHERE recipe = ? ORDER BY score_set IS NOT NULL, id",
       {recipe}, [](const Statement& row) {
-        return MetricRow{row.integer(0), row.integer(1),      row.string(2),
-                         row.string(3),  row.string(4),       row.string(5),
-                         row.string(6),  row.integer(7) != 0, row.integer(8) != 0};
+        return MetricRow{row.integer(0),      row.integer(1), row.string(2), row.string(3),
+                         row.string(4),       row.string(5),  row.string(6), row.integer(7) != 0,
+                         row.integer(8) != 0, row.integer(9)};
       });
 }
 
@@ -250,6 +286,7 @@ AggregateLine aggregate_from(const Statement& row) {
   a.best = row.real(column++);
   a.seed = sqlite::as_unsigned(row.integer(column++));
   a.replicates = row.integer(column++);
+  a.denominator = row.string(column++);
   return line;
 }
 
@@ -266,7 +303,7 @@ Result<std::vector<AggregateLine>> Reader::aggregates(RowId run) {
       "a.n_positive,"
       " a.n_negative, a.n_ok, a.n_empty, a.n_refused, a.n_truncated, a.n_unparsed, a.n_unsupported, "
       "a.n_error,"
-      " a.n_timeout, a.worst, a.best, a.seed, a.replicates"
+      " a.n_timeout, a.worst, a.best, a.seed, a.replicates, a.denominator"
       " FROM evaluation AS e JOIN aggregate AS a ON a.evaluation = e.id JOIN recipe AS c ON c.id = e.recipe"
       " JOIN value AS v ON v.id = a.value JOIN metric AS m ON m.id = "
       "v.metric"

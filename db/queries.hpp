@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "db/cache.hpp"
 #include "db/store.hpp"
 
 namespace assay::host {
@@ -20,6 +21,9 @@ struct SegmentRow {
   std::int64_t pid = 0;
   std::string host;
 };
+
+/// "ok", "empty", ... by enum assay_state; "unknown" for another number.
+const char* state_name(int state);
 
 inline constexpr std::uint8_t kNotScored = 255;  ///< MetricTable::score_states: the metric was not asked
 
@@ -64,6 +68,14 @@ struct ItemView {
   int label = -1, state = 0;
   std::uint32_t repeat = 0;
   std::uint64_t content = 0;
+  RowId item = 0;         ///< ItemRow::id; 0: the item is not kept (runs of the first schema)
+  std::string_view body;  ///< ItemRow::body when asked for and kept
+};
+
+/// A stored item without its body.
+struct ItemKey {
+  std::int64_t position = 0;
+  std::uint64_t content = 0;
 };
 
 struct ItemResponse {
@@ -76,6 +88,30 @@ struct ItemScore {
   std::string metric, value, note;
   double number = 0;  ///< NaN: missing
   int state = 0;
+};
+
+/// An answer with its request, as WholeItem holds it.
+struct WholeResponse {
+  std::string name, role, request, answer, message;
+  RowId model = 0;
+  int kind = 0, state = 0, code = 0;
+  std::int64_t tokens_in = 0, tokens_out = 0, total_ns = 0;  ///< tokens 0: unknown
+  bool cached = false;                                       ///< ResponseLink::cached
+};
+
+struct WholeScore {
+  bool present = false;  ///< false: the metric was not asked about this item
+  double number = 0;     ///< NaN: missing
+  int state = 0;
+  std::string note;
+};
+
+/// A result with everything that belongs to it, while it is being visited.
+struct WholeItem {
+  ItemLine line;                         ///< recipe and model stay empty
+  std::string body;                      ///< ItemRow::body; empty when it is not kept
+  std::vector<WholeResponse> responses;  ///< in the order of the requests
+  std::vector<WholeScore> scores;        ///< parallel to the values asked for
 };
 
 class Reader {
@@ -91,7 +127,13 @@ class Reader {
   /// `latest:MODEL` is the newest run with a model of that name or fingerprint prefix. A uuid prefix needs at
   /// least 4 digits. kNotFound with a hint, kInvalidArgument when several runs fit.
   Result<RunSummary> find_run(const std::string& name);
+  /// Runs that ask and score exactly the same, newest first; abandoned ones are shown as interrupted.
+  Result<std::vector<RunSummary>> runs_with(const std::string& identity);
   Result<std::vector<SegmentRow>> segments(RowId run);
+  Result<std::vector<ScoreSetRow>> score_sets(RowId run);
+  Result<std::vector<ReportedRow>> reported(RowId run);
+  /// The items of a set that are kept, by position.
+  Result<std::vector<ItemKey>> items_of(RowId item_set);
   Result<std::vector<EvaluationRow>> evaluations(RowId run);
   Result<std::vector<RecipeRow>> recipes(RowId run);
   Result<std::vector<ModelRow>> models(RowId run);
@@ -109,7 +151,29 @@ class Reader {
   Result<std::vector<ItemScore>> scores(RowId result);
   /// Streams the results of one evaluation in the order of storage (not the task's), until `visit` gives
   /// false. For resuming and exporting: memory stays flat.
-  Result<void> each_item(RowId evaluation, const std::function<bool(const ItemView&)>& visit);
+  Result<void> each_item(RowId evaluation, const std::function<bool(const ItemView&)>& visit,
+                         bool bodies = false);
+  Result<std::vector<ValueRow>> values(RowId metric);
+  /// Visits the results of one evaluation in task order with the scores of `values`, and with body and
+  /// responses when `texts`; until `visit` gives false or an error, which is returned. For exporting: one
+  /// state of the file is seen throughout; memory is 16 bytes a result and the texts of 512. `visit` must not
+  /// ask this reader.
+  Result<void> each_whole(RowId evaluation, std::span<const RowId> values, bool texts,
+                          const std::function<Result<bool>(const WholeItem&)>& visit);
+  /// One pass over all responses.
+  Result<CacheStats> cache_stats();
+  /// The responses that a result points to, in the order of its requests.
+  Result<std::vector<KeyedResponse>> keyed_responses(RowId result);
+  /// Responses to items with this id in the newest 500 evaluations, newest evaluation first, about 400 at
+  /// most.
+  Result<std::vector<KeyedResponse>> responses_to_item(const std::string& item_id);
+  /// Up to 200 responses of the same model that were stored shortly before or after this one, nearest first.
+  Result<std::vector<KeyedResponse>> responses_beside(RowId response);
+  /// Models by name, by the name that a run gave them, or by at least 4 digits of the fingerprint. kNotFound
+  /// with a hint.
+  Result<std::vector<ModelRow>> find_models(const std::string& name);
+  /// What Store::prune would do.
+  Result<PruneOutcome> prunable(const PruneFilter& filter);
   /// integrity_check and foreign_key_check: sentences of what is wrong, empty when sound.
   Result<std::vector<std::string>> integrity();
   Result<int> schema_version();

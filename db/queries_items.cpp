@@ -61,6 +61,10 @@ ItemLine line_from(const Statement& row, const Named& evaluation) {
 
 }  // namespace
 
+const char* state_name(int state) {
+  return state >= 0 && state < kStateCount ? kStateNames[static_cast<std::size_t>(state)].c_str() : "unknown";
+}
+
 Result<std::vector<ItemLine>> Reader::items(RowId run, const std::string& state, const std::string& task,
                                             std::int64_t limit) {
   Connection& c = *impl_->connection;
@@ -139,10 +143,26 @@ Result<std::vector<ItemScore>> Reader::scores(RowId result) {
   return rows;
 }
 
-Result<void> Reader::each_item(RowId evaluation, const std::function<bool(const ItemView&)>& visit) {
+Result<std::vector<ItemKey>> Reader::items_of(RowId item_set) {
+  std::vector<ItemKey> keys;
+  Result<void> done =
+      impl_->connection->each("SELECT id & 4294967295, content FROM item WHERE id BETWEEN ? AND ?",
+                              {Impl::first(item_set), Impl::last(item_set)}, [&](const Statement& row) {
+                                keys.push_back({row.integer(0), sqlite::as_unsigned(row.integer(1))});
+                              });
+  if (!done) return std::move(done).error();
+  return keys;
+}
+
+Result<void> Reader::each_item(RowId evaluation, const std::function<bool(const ItemView&)>& visit,
+                               bool bodies) {
   Result<sqlite::Query> query = impl_->connection->query(
-      "SELECT id, position, repeat, state, label, variant, grp, content, item_id, message FROM result"
-      " WHERE id BETWEEN ? AND ?",
+      bodies
+          ? "SELECT r.id, r.position, r.repeat, r.state, r.label, r.variant, r.grp, r.content, r.item_id,"
+            " r.message, r.item, i.body FROM result AS r LEFT JOIN item AS i ON i.id = r.item"
+            " WHERE r.id BETWEEN ? AND ?"
+          : "SELECT id, position, repeat, state, label, variant, grp, content, item_id, message, item FROM "
+            "result WHERE id BETWEEN ? AND ?",
       {Impl::first(evaluation), Impl::last(evaluation)});
   if (!query) return std::move(query).error();
   while (true) {
@@ -161,6 +181,8 @@ Result<void> Reader::each_item(RowId evaluation, const std::function<bool(const 
     view.content = sqlite::as_unsigned(row.integer(7));
     view.item_id = row.text(8);
     view.message = row.text(9);
+    view.item = row.is_null(10) ? 0 : row.integer(10);
+    if (bodies) view.body = row.text(11);
     if (!visit(view)) return {};
   }
 }

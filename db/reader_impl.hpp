@@ -42,7 +42,8 @@ inline constexpr char kRunColumns[] =
     " (SELECT total(seconds) FROM segment WHERE run = r.id),"
     " (SELECT count(DISTINCT model) FROM evaluation WHERE run = r.id),"
     " (SELECT count(*) FROM recipe WHERE run = r.id),"
-    " (SELECT coalesce(sum(results), 0) FROM evaluation WHERE run = r.id)";
+    " (SELECT coalesce(sum(results), 0) FROM evaluation WHERE run = r.id), r.identity, r.options, r.origin,"
+    " coalesce(r.source, '')";
 RunSummary run_from(const sqlite::Statement& row);
 ValueRow value_from(const sqlite::Statement& row);
 inline constexpr char kValueColumns[] =

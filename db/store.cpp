@@ -56,6 +56,35 @@ Result<std::optional<StoredResponse>> find_one(sqlite::Query& query, const Diges
   return std::optional<StoredResponse>();
 }
 
+/// A database of the newest schema appears under its name as a whole: another program that looks at the
+/// folder meanwhile never sees a file whose journal mode is about to change.
+Result<void> create_file(const std::filesystem::path& file, std::int64_t wait_ms) {
+  const std::filesystem::path making = file.string() + ".new-" + std::to_string(this_process().pid);
+  std::error_code ignored;
+  std::filesystem::remove(making, ignored);
+  Result<void> done;
+  {
+    Result<std::unique_ptr<sqlite::Connection>> made =
+        sqlite::Connection::open(making, sqlite::Mode::kReadWrite, wait_ms);
+    if (!made) return std::move(made).error();
+    done = (*made)->execute("PRAGMA page_size = 8192");
+    if (done) done = (*made)->each("PRAGMA journal_mode = WAL", {}, [](const sqlite::Statement&) {});
+    if (done) done = migrate(**made, migrations());
+  }
+  if (done) {
+    std::error_code failure;
+    std::filesystem::rename(making, file, failure);
+    if (!failure) return {};
+    done = Error{Code::kResourceExhausted,
+                 "the database '" + file.string() + "' cannot be created (" + failure.message() +
+                     "); check the folder or choose another file with --db",
+                 file.string()};
+  }
+  for (const char* tail : {"", "-wal", "-shm", "-journal"})
+    std::filesystem::remove(making.string() + tail, ignored);
+  return done;
+}
+
 /// Failures after which nothing more can be written; others are the caller's rows being wrong.
 bool lasting(Code code) {
   return code == Code::kResourceExhausted || code == Code::kUnavailable || code == Code::kData ||
@@ -78,6 +107,11 @@ Result<void> Store::Impl::open(const std::filesystem::path& file, const StoreOpt
   // Looked at again inside the turn: the file may have been made meanwhile.
   fine = check_file(file, /*may_be_missing=*/true);
   if (!fine) return fine;
+  std::error_code absent;
+  if (const std::uintmax_t size = std::filesystem::file_size(file, absent); absent || size == 0) {
+    fine = create_file(file, std::min(kBusyMs, options.lock_wait_ms));
+    if (!fine) return fine;
+  }
   Result<std::unique_ptr<sqlite::Connection>> made =
       sqlite::Connection::open(file, sqlite::Mode::kReadWrite, std::min(kBusyMs, options.lock_wait_ms));
   if (!made) return std::move(made).error();
@@ -89,7 +123,7 @@ Result<void> Store::Impl::open(const std::filesystem::path& file, const StoreOpt
                      "' is read-only; make the file and its folder writable or choose another file with --db",
                  path.string()};
   }
-  Result<void> ready = version ? configure(*version == 0) : Result<void>(std::move(version).error());
+  Result<void> ready = version ? configure() : Result<void>(std::move(version).error());
   if (ready) ready = migrate(*connection, migrations());
   if (!ready) {
     connection.reset();
@@ -101,11 +135,7 @@ Result<void> Store::Impl::open(const std::filesystem::path& file, const StoreOpt
   return {};
 }
 
-Result<void> Store::Impl::configure(bool is_new) {
-  if (is_new) {
-    Result<void> sized = connection->execute("PRAGMA page_size = 8192");
-    if (!sized) return sized;
-  }
+Result<void> Store::Impl::configure() {
   bool wal = false;
   Result<void> mode = connection->each("PRAGMA journal_mode = WAL", {},
                                        [&](const sqlite::Statement& row) { wal = row.text(0) == "wal"; });

@@ -37,6 +37,10 @@ struct RunRow {
   std::string started, ended;  ///< RFC 3339 UTC; `ended` empty while running
   std::string status;          ///< running, complete, incomplete, interrupted, failed
   double wall_seconds = 0;     ///< summed over segments
+  std::string identity;        ///< 64 hex digits over all that decides what is asked and scored; empty: none
+  std::string options_json = "{}";  ///< what begins the run again (run/session.hpp), with its retry policy
+  std::string origin = "run";       ///< run, import
+  std::string source_json;          ///< where an imported run comes from; empty otherwise
 };
 
 struct PluginRow {
@@ -70,6 +74,25 @@ struct MetricRow {
   std::string plugin_id, plugin_version, library_sha256, params_json;
   bool baseline = false;
   bool pool_variants = false;
+  RowId score_set = 0;  ///< the re-scoring that computed it; 0: the run itself
+};
+
+/// Metrics computed after the run, from what is stored.
+struct ScoreSetRow {
+  RowId id = 0, run = 0;
+  std::string label;  ///< unique in the run: "score-2"
+  std::string created, command_line, versions_json;
+};
+
+/// An aggregate that another harness stated about an imported run.
+struct ReportedRow {
+  RowId evaluation = 0;
+  std::string metric, statistic, split;
+  double number = 0;  ///< NaN: not a finite number; then `text` has the original
+  std::string text;
+  std::int64_t n = -1;  ///< items behind it, -1 unknown
+  RowId value = 0;      ///< the column of scores whose mean it should be, or 0
+  std::string task;     ///< name of the task; filled when read
 };
 
 struct ValueRow {
@@ -127,6 +150,15 @@ struct ResponseLink {
   std::string_view name, role;
   std::int64_t response_in_batch = -1;  ///< index into Batch::responses, or -1
   RowId response_id = 0;                ///< when response_in_batch is -1
+  bool cached = false;                  ///< the answer was in the database before the item was run
+};
+
+/// What an item said, kept once per item set. `id` = item set << 32 | position; a known id is not stored
+/// again.
+struct ItemRow {
+  RowId id = 0;
+  std::uint64_t content = 0;  ///< as ResultRow::content
+  std::string_view body;      ///< JSON (run/stored_item.hpp)
 };
 
 struct ScoreRow {
@@ -146,17 +178,22 @@ struct ResultRow {
   int state = 0;                                 ///< enum assay_state
   std::string_view message;                      ///< why it is not ok
   std::uint64_t content = 0;                     ///< first 8 bytes of the item's content hash
+  RowId item = 0;                                ///< ItemRow::id, of this batch or stored; 0: not kept
   std::uint32_t link_begin = 0, link_end = 0;    ///< into Batch::links
   std::uint32_t score_begin = 0, score_end = 0;  ///< into Batch::scores
 };
 
 /// What is committed together. `keep` owns the memory behind all views.
 struct Batch {
+  std::vector<ItemRow> items;
   std::vector<ResultRow> results;
   std::vector<ResponseRow> responses;
   std::vector<ResponseLink> links;
   std::vector<ScoreRow> scores;
   std::vector<std::shared_ptr<const void>> keep;
+  /// An answer that differs from the stored one takes its place as the one that is served; otherwise it is a
+  /// record of its own. Results point to the answer they were scored from either way.
+  bool refresh = false;
 };
 
 /// One aggregated number, or the reason why there is none.
@@ -173,6 +210,17 @@ struct AggregateRow {
   double worst = 0, best = 0;   ///< bounds when more than 1 % is missing; NaN otherwise
   std::uint64_t seed = 0;
   std::int64_t replicates = 0;
+  /// How the answers entered the score, as JSON: {"in": {state: count}, "as_worst": {...}, "out": {...}},
+  /// with the keys of run/denominator.hpp. Empty: not recorded.
+  std::string denominator;
+};
+
+/// A score for a result that is stored already.
+struct LateScore {
+  RowId value = 0, result = 0;
+  double number = 0;  ///< NaN: missing
+  int state = 0;      ///< enum assay_state
+  std::string_view note;
 };
 
 struct WarningRow {
@@ -189,6 +237,9 @@ struct StoredResponse {
   std::string message, provider_id;
   std::int64_t tokens_in = 0, tokens_out = 0, total_ns = 0, attempts = 1;
 };
+
+struct PruneFilter;   // db/cache.hpp
+struct PruneOutcome;  // db/cache.hpp
 
 struct StoreOptions {
   bool durable = false;  ///< synchronous=FULL: a commit survives power loss
@@ -215,7 +266,8 @@ class Store {
   /// naming the owner while another living process runs it (same machine: by process; another: by heartbeat).
   Result<void> resume_run(RowId run);
   Result<void> add_plugins(RowId run, std::span<const PluginRow> plugins);  ///< known ones are kept
-  Result<RowId> add_model(const ModelRow& model);                           ///< by fingerprint: inserted once
+  /// By fingerprint: inserted once. `*fresh`: it was not there, so no answer of it is stored.
+  Result<RowId> add_model(const ModelRow& model, bool* fresh = nullptr);
   Result<RowId> add_recipe(RowId run, const RecipeRow& recipe);  ///< by (run, name, hash): inserted once
   /// Fills the values' ids. By (recipe, name): inserted once; kData when the recorded values have other
   /// names.
@@ -226,8 +278,8 @@ class Store {
   /// Hands rows to the writer thread; blocks while too many batches wait. Returns an earlier failure, or
   /// kInvalidArgument (and submits nothing) when an index or a state of the batch is out of range.
   /// A result whose (evaluation, item, variant, repeat) is stored already is dropped with its links and
-  /// scores: the first wins. A response whose key is stored is not stored again; links point to the stored
-  /// row.
+  /// scores: the first wins. A response whose key is stored with an equal answer is not stored again; links
+  /// point to the stored row.
   Result<void> submit(std::shared_ptr<const Batch> batch);
   /// Waits until everything submitted is committed.
   Result<void> flush();
@@ -242,9 +294,22 @@ class Store {
   /// asked again; the failed responses stay as a record. Gives the number of deleted results.
   Result<std::int64_t> drop_failed(RowId evaluation);
 
-  Result<void> end_evaluation(const EvaluationRow& evaluation);  ///< status, reason, prompt hash
+  /// Takes the chosen responses out of service: those no result points to are deleted, the others stay as a
+  /// record. The file keeps its size; the space is used again. kUnavailable while a run is being worked on.
+  Result<PruneOutcome> prune(const PruneFilter& filter);
+
+  /// By hash: inserted once. `name` is for people. The id is at most 2^30.
+  Result<RowId> add_item_set(const std::string& hash, const std::string& name);
+  /// kInvalidArgument when the run has a set with this label.
+  Result<RowId> add_score_set(const ScoreSetRow& set);
+  /// Scores of stored results, in one transaction; a (value, result) that has a score keeps it.
+  Result<void> add_scores(std::span<const LateScore> scores);
+  Result<void> add_reported(std::span<const ReportedRow> rows);
+
+  /// Status, reason, prompt hash, and the number of planned items when it is known.
+  Result<void> end_evaluation(const EvaluationRow& evaluation);
   Result<void> put_aggregates(RowId evaluation,
-                              std::span<const AggregateRow> rows);  ///< replaces the old ones
+                              std::span<const AggregateRow> rows);  ///< replaces those of the same values
   Result<void> add_warnings(RowId run, std::span<const WarningRow> warnings);
   /// Commits what was submitted, then closes the segment and sets the run's status.
   Result<void> end_run(RowId run, const std::string& status, double segment_seconds);

@@ -53,7 +53,7 @@ struct Store::Impl {
   Result<void> perform(const Task& task, bool& refused);
   /// SQLite's own checks of references: on for everything but batches, whose references Inserter checks.
   Result<void> foreign_keys(bool on);
-  Result<void> configure(bool is_new);
+  Result<void> configure();
   void loop();
   void commit_some(std::unique_lock<std::mutex>& guard);
   void run_task(std::unique_lock<std::mutex>& guard);

@@ -93,11 +93,11 @@ Result<RowId> Store::begin_run(const RunRow& run) {
   Result<void> done = impl_->transact([&](Connection& c) -> Result<void> {
     Result<std::int64_t> added = c.run(
         "INSERT INTO run (uuid, label, suite_name, suite_path, suite_sha256, suite_text, command_line, plan, "
-        "versions,"
-        " machine, seed, repeats, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')",
+        "versions, machine, seed, repeats, started, identity, options, origin, source, status)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), 'running')",
         {uuid, run.label, run.suite_name, run.suite_path, run.suite_sha256, run.suite_text, run.command_line,
          run.plan_json, run.versions_json, run.machine_json, sqlite::as_stored(run.seed), run.repeats,
-         started});
+         started, run.identity, run.options_json, run.origin, run.source_json});
     if (!added) return std::move(added).error();
     id = c.last_row();
     Result<RowId> segment = open_segment(c, id);
@@ -140,7 +140,7 @@ Result<void> Store::add_plugins(RowId run, std::span<const PluginRow> plugins) {
   });
 }
 
-Result<RowId> Store::add_model(const ModelRow& model) {
+Result<RowId> Store::add_model(const ModelRow& model, bool* fresh) {
   std::optional<RowId> id;
   Result<void> done = impl_->transact([&](Connection& c) -> Result<void> {
     Result<std::int64_t> added = c.run(
@@ -149,6 +149,7 @@ Result<RowId> Store::add_model(const ModelRow& model) {
         {model.fingerprint, model.name, model.expression, model.plugin_id,
          sqlite::as_stored(model.capabilities), model.identity_json});
     if (!added) return std::move(added).error();
+    if (fresh != nullptr) *fresh = *added == 1;
     Result<std::optional<std::int64_t>> found =
         c.number("SELECT id FROM model WHERE fingerprint = ?", {model.fingerprint});
     if (!found) return std::move(found).error();
@@ -224,9 +225,11 @@ Result<RowId> Store::add_metric(const MetricRow& metric, std::span<ValueRow> val
   Result<void> done = impl_->transact([&](Connection& c) -> Result<void> {
     Result<std::int64_t> added = c.run(
         "INSERT INTO metric (recipe, name, plugin_id, plugin_version, library_sha256, params, baseline,"
-        " pool_variants) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipe, name) DO NOTHING",
+        " pool_variants, score_set) VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0)) ON CONFLICT (recipe, name) "
+        "DO "
+        "NOTHING",
         {metric.recipe, metric.name, metric.plugin_id, metric.plugin_version, metric.library_sha256,
-         metric.params_json, metric.baseline, metric.pool_variants});
+         metric.params_json, metric.baseline, metric.pool_variants, metric.score_set});
     if (!added) return std::move(added).error();
     if (*added == 1) {
       id = c.last_row();
@@ -263,11 +266,81 @@ Result<RowId> Store::begin_evaluation(const EvaluationRow& evaluation) {
   return id;
 }
 
+Result<RowId> Store::add_item_set(const std::string& hash, const std::string& name) {
+  RowId id = 0;
+  Result<void> done = impl_->transact([&](Connection& c) -> Result<void> {
+    Result<std::int64_t> added =
+        c.run("INSERT INTO item_set (hash, name) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING", {hash, name});
+    if (!added) return std::move(added).error();
+    Result<std::optional<std::int64_t>> found = c.number("SELECT id FROM item_set WHERE hash = ?", {hash});
+    if (!found) return std::move(found).error();
+    id = found->value_or(0);
+    return {};
+  });
+  if (!done) return std::move(done).error();
+  return id;
+}
+
+Result<RowId> Store::add_score_set(const ScoreSetRow& set) {
+  RowId id = 0;
+  Result<void> done = impl_->transact([&](Connection& c) -> Result<void> {
+    Result<std::int64_t> added = c.run(
+        "INSERT INTO score_set (run, label, created, command_line, versions) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (run, label) DO NOTHING",
+        {set.run, set.label, set.created.empty() ? utc_now() : set.created, set.command_line,
+         set.versions_json});
+    if (!added) return std::move(added).error();
+    if (*added == 1) {
+      id = c.last_row();
+      return {};
+    }
+    return Error{Code::kInvalidArgument,
+                 "run " + std::to_string(set.run) + " has a score set '" + set.label +
+                     "' already; choose another label with --as",
+                 "label"};
+  });
+  if (!done) return std::move(done).error();
+  return id;
+}
+
+Result<void> Store::add_scores(std::span<const LateScore> scores) {
+  return impl_->transact([&](Connection& c) -> Result<void> {
+    for (const LateScore& score : scores) {
+      const sqlite::Argument note =
+          score.note.empty() ? sqlite::Argument(nullptr) : sqlite::Argument(score.note);
+      Result<std::int64_t> added = c.run(
+          "INSERT INTO score (value, result, number, state, note) VALUES (?, ?, ?, ?, ?)"
+          " ON CONFLICT (value, result) DO NOTHING",
+          {score.value, score.result, score.number, score.state, note});
+      if (!added) return std::move(added).error();
+    }
+    return {};
+  });
+}
+
+Result<void> Store::add_reported(std::span<const ReportedRow> rows) {
+  return impl_->transact([&](Connection& c) -> Result<void> {
+    for (const ReportedRow& row : rows) {
+      const sqlite::Argument n = row.n < 0 ? sqlite::Argument(nullptr) : sqlite::Argument(row.n);
+      Result<std::int64_t> added = c.run(
+          "INSERT INTO reported (evaluation, metric, statistic, split, number, text, n, value)"
+          " VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, 0))",
+          {row.evaluation, row.metric, row.statistic, row.split, row.number, row.text, n, row.value});
+      if (!added) return std::move(added).error();
+    }
+    return {};
+  });
+}
+
 Result<void> Store::end_evaluation(const EvaluationRow& evaluation) {
   return impl_->transact([&](Connection& c) {
-    return expect_row(c.run("UPDATE evaluation SET status = ?, reason = ?, prompt_hash = ? WHERE id = ?",
-                            {evaluation.status, evaluation.reason, evaluation.prompt_hash, evaluation.id}),
-                      "evaluation", evaluation.id);
+    const sqlite::Argument planned =
+        evaluation.planned_items < 0 ? sqlite::Argument(nullptr) : sqlite::Argument(evaluation.planned_items);
+    return expect_row(
+        c.run("UPDATE evaluation SET status = ?, reason = ?, prompt_hash = ?,"
+              " planned_items = coalesce(?, planned_items) WHERE id = ?",
+              {evaluation.status, evaluation.reason, evaluation.prompt_hash, planned, evaluation.id}),
+        "evaluation", evaluation.id);
   });
 }
 
@@ -317,8 +390,9 @@ Result<void> insert_aggregate(Connection& c, RowId evaluation, const AggregateRo
       " undefined_reason, notes, n_total, n_scored, n_non_finite, n_missing, clusters, n_positive, "
       "n_negative, n_ok,"
       " n_empty, n_refused, n_truncated, n_unparsed, n_unsupported, n_error, n_timeout, worst, best, seed, "
-      "replicates)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "replicates, denominator)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?)",
       {evaluation,
        row.value,
        row.variant,
@@ -349,7 +423,8 @@ Result<void> insert_aggregate(Connection& c, RowId evaluation, const AggregateRo
        row.worst,
        row.best,
        sqlite::as_stored(row.seed),
-       row.replicates});
+       row.replicates,
+       row.denominator});
   if (!added) return std::move(added).error();
   return {};
 }
@@ -358,9 +433,15 @@ Result<void> insert_aggregate(Connection& c, RowId evaluation, const AggregateRo
 
 Result<void> Store::put_aggregates(RowId evaluation, std::span<const AggregateRow> rows) {
   return impl_->transact([&](Connection& c) -> Result<void> {
-    Result<std::int64_t> cleared = c.run("DELETE FROM aggregate WHERE evaluation = ?", {evaluation});
-    if (!cleared) return std::move(cleared).error();
-    std::int64_t ordinal = 0;
+    for (const AggregateRow& row : rows) {
+      Result<std::int64_t> cleared =
+          c.run("DELETE FROM aggregate WHERE evaluation = ? AND value = ?", {evaluation, row.value});
+      if (!cleared) return std::move(cleared).error();
+    }
+    Result<std::optional<std::int64_t>> last =
+        c.number("SELECT max(ordinal) FROM aggregate WHERE evaluation = ?", {evaluation});
+    if (!last) return std::move(last).error();
+    std::int64_t ordinal = last->value_or(-1) + 1;
     for (const AggregateRow& row : rows) {
       Result<void> added = insert_aggregate(c, evaluation, row, ordinal++);
       if (!added) return added;

@@ -8,17 +8,11 @@
 
 #include "assay/plugin.h"
 #include "harness/base/strings.hpp"
+#include "reports/states.hpp"
 #include "reports/text_table.hpp"
 
 namespace assay::host {
 namespace {
-
-constexpr const char* kStates[] = {"ok",       "empty",       "refused", "truncated",
-                                   "unparsed", "unsupported", "error",   "timeout"};
-
-bool companion(const AggregateLine& line) {
-  return line.row.statistic == "pr_auc" || line.row.statistic.find('@') != std::string::npos;
-}
 
 bool shown(const AggregateLine& line, const TableOptions& options) {
   return options.all_values || (line.headline && !companion(line));
@@ -134,8 +128,8 @@ Json number(double value) {
 
 }  // namespace
 
-const char* state_name(int state) {
-  return state >= 0 && state < 8 ? kStates[state] : "unknown";
+bool companion(const AggregateLine& line) {
+  return line.row.statistic == "pr_auc" || line.row.statistic.find('@') != std::string::npos;
 }
 
 std::string score_text(double value) {
@@ -147,7 +141,7 @@ std::string score_text(double value) {
 std::string states_text(const AggregateRow& row) {
   std::vector<std::string> parts;
   for (int state = 1; state < 8; ++state) {
-    if (row.states[state] != 0) parts.push_back(std::to_string(row.states[state]) + " " + kStates[state]);
+    if (row.states[state] != 0) parts.push_back(std::to_string(row.states[state]) + " " + state_name(state));
   }
   return join(parts, ", ");
 }
@@ -196,9 +190,11 @@ std::string result_table(const std::vector<AggregateLine>& lines, const TableOpt
     table.column("best blind rule", TextTable::Align::kLeft, true);
     table.column("not scored, notes", TextTable::Align::kLeft, true);
     std::string hash;
-    std::vector<const AggregateLine*> rows;
+    std::vector<const AggregateLine*> rows, all;
     for (const AggregateLine& line : lines) {
-      if (line.recipe == recipe && shown(line, options)) rows.push_back(&line);
+      if (line.recipe != recipe) continue;
+      all.push_back(&line);
+      if (shown(line, options)) rows.push_back(&line);
     }
     for (const AggregateLine* line : arranged(rows)) {
       hash = line->recipe_hash.substr(0, 8);
@@ -207,6 +203,8 @@ std::string result_table(const std::vector<AggregateLine>& lines, const TableOpt
     if (!out.empty()) out += "\n";
     const std::string title = recipe + "  (recipe " + hash + ")";
     out += (options.color ? "\x1b[1m" + title + "\x1b[0m" : title) + "\n" + table.text(2, options.color);
+    const std::string states = states_lines(all);
+    out += options.color && !states.empty() ? "\x1b[2m" + states + "\x1b[0m" : states;
   }
   return out;
 }
@@ -216,7 +214,7 @@ Json result_json(const std::vector<AggregateLine>& lines) {
   for (const AggregateLine& line : lines) {
     const AggregateRow& row = line.row;
     Json states = Json::object();
-    for (int state = 0; state < 8; ++state) states[kStates[state]] = row.states[state];
+    for (int state = 0; state < 8; ++state) states[state_name(state)] = row.states[state];
     Json one = {{"task", line.recipe},
                 {"recipe", line.recipe_hash},
                 {"model", line.model},
@@ -237,6 +235,7 @@ Json result_json(const std::vector<AggregateLine>& lines) {
                 {"n_non_finite", row.n_non_finite},
                 {"clusters", row.clusters},
                 {"states", states},
+                {"denominator", denominator_json(row)},
                 {"higher_is_better", line.direction == ASSAY_NO_DIRECTION
                                          ? Json(nullptr)
                                          : Json(line.direction == ASSAY_HIGHER_IS_BETTER)}};

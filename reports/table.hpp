@@ -15,6 +15,9 @@ struct TableOptions {
   bool all_values = false;  ///< also values that are not headlines, and companion statistics
 };
 
+/// True for a statistic that accompanies the metric's own (PR-AUC and TPR beside an AUROC).
+bool companion(const AggregateLine& line);
+
 /// The model-free rule that comes closest to a score, or beats it.
 struct Baseline {
   const AggregateLine* line = nullptr;  ///< NULL: no rule of the task can be held against this score
@@ -27,7 +30,8 @@ struct Baseline {
 /// favour.
 Baseline best_baseline(const std::vector<AggregateLine>& lines, const AggregateLine& line);
 
-/// Grouped by task; baselines are rows of their own, marked, below the metrics.
+/// Grouped by task; baselines are rows of their own, marked, below the metrics. Below each task stands how
+/// its answers ended and how they entered the scores (states.hpp).
 std::string result_table(const std::vector<AggregateLine>& lines, const TableOptions& options);
 
 /// One object per aggregate; undefined numbers are null with a reason, never NaN.
@@ -38,7 +42,5 @@ std::string score_text(double value);
 
 /// "ok 990, empty 10": the states of the items, ok left out when it is everything.
 std::string states_text(const AggregateRow& row);
-/// "ok", "empty", ... by enum assay_state.
-const char* state_name(int state);
 
 }  // namespace assay::host

@@ -75,11 +75,21 @@ T get(const po::variables_map& values, const char* name, T otherwise = T()) {
 // The verbs, one file each.
 po::options_description run_options();
 po::options_description plan_options();
+po::options_description resume_options();
+po::options_description import_options();
+po::options_description export_options();
+po::options_description score_options();
 po::options_description show_options();
+po::options_description cache_options();
 po::options_description no_options();
 int run_verb(const Globals& globals, const po::variables_map& values);
+int import_verb(const Globals& globals, const po::variables_map& values);
+int resume_verb(const Globals& globals, const po::variables_map& values);
 int plan_verb(const Globals& globals, const po::variables_map& values);
+int cache_verb(const Globals& globals, const po::variables_map& values);
 int list_verb(const Globals& globals, const po::variables_map& values);
+int export_verb(const Globals& globals, const po::variables_map& values);
+int score_verb(const Globals& globals, const po::variables_map& values);
 int show_verb(const Globals& globals, const po::variables_map& values);
 int help_verb(const Globals& globals, const po::variables_map& values);
 int doctor_verb(const Globals& globals, const po::variables_map& values);

@@ -32,7 +32,7 @@ void Progress::update(const RunProgress& p) {
   if (quiet_) return;
   const auto now = Clock::now();
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double rate = seconds > 0 ? static_cast<double>(p.done) / seconds : 0;
+  const double rate = seconds > 0 ? static_cast<double>(p.done - p.before) / seconds : 0;
   const bool known = p.planned > 0;
   const double share =
       known ? std::min(1.0, static_cast<double>(p.done) / static_cast<double>(p.planned)) : 0;

@@ -1,33 +1,18 @@
 // `assay run` and `assay plan`.
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <atomic>
-#include <csignal>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "harness/base/files.hpp"
 #include "harness/base/limits.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/cli/common.hpp"
-#include "harness/cli/progress.hpp"
-#include "reports/table.hpp"
+#include "harness/cli/run_session.hpp"
+#include "harness/plugins/units.hpp"
 #include "reports/text_table.hpp"
 
 namespace assay::host::cli {
 namespace {
-
-std::atomic<int> g_stop{0};  // signals received
-std::atomic<int> g_signal{0};
-std::uint32_t g_cancel = 0;  // handed to plugins
-
-// First signal: issue nothing new and keep what is finished. Second: leave at once; the database is sound.
-void on_signal(int signal) {
-  g_signal.store(signal);
-  if (g_stop.fetch_add(1) > 0) ::_exit(128 + signal);
-  __atomic_store_n(&g_cancel, 1U, __ATOMIC_RELEASE);
-}
 
 po::options_description selection_options() {
   po::options_description options("Options");
@@ -178,93 +163,62 @@ int print_plan(const Globals& globals, Session& session) {
   return kDone;
 }
 
+Result<void> read_duration(const po::variables_map& values, const char* name, std::uint64_t& ns) {
+  if (values.count(name) == 0) return {};
+  Result<std::int64_t> time = parse_duration(values[name].as<std::string>());
+  if (!time) return std::move(time).error().within(std::string("--") + name);
+  ns = static_cast<std::uint64_t>(*time);
+  return {};
+}
+
+// The options that say how requests are asked; none of them changes what is asked.
+Result<void> read_control(const po::variables_map& values, ExecuteOptions& execution) {
+  constexpr std::int64_t kThreadsMax = 1024, kAttemptsMax = 1000;
+  RunControl& control = execution.control;
+  if (values.count("threads") != 0) {
+    Result<std::int64_t> threads = whole_number(values, "threads", 1, kThreadsMax);
+    if (!threads) return std::move(threads).error();
+    control.threads = static_cast<unsigned>(*threads);
+  }
+  if (values.count("attempts") != 0) {
+    Result<std::int64_t> attempts = whole_number(values, "attempts", 1, kAttemptsMax);
+    if (!attempts) return std::move(attempts).error();
+    control.retry.attempts = static_cast<std::uint32_t>(*attempts);
+  }
+  std::uint64_t wait = static_cast<std::uint64_t>(execution.store.lock_wait_ms) * 1'000'000;
+  const std::pair<const char*, std::uint64_t*> times[] = {{"backoff", &control.retry.backoff_ns},
+                                                          {"attempt-timeout", &control.retry.attempt_ns},
+                                                          {"timeout", &control.retry.total_ns},
+                                                          {"wait", &wait}};
+  for (const auto& [name, target] : times) {
+    if (Result<void> ok = read_duration(values, name, *target); !ok) return ok;
+  }
+  execution.store.lock_wait_ms = static_cast<std::int64_t>(wait / 1'000'000);
+  const bool ignore = values.count("no-cache") != 0, refresh = values.count("refresh-cache") != 0;
+  if (ignore && refresh) {
+    return Error{Code::kInvalidArgument, "--no-cache and --refresh-cache exclude each other", {}};
+  }
+  control.cache = ignore ? CacheUse::kIgnore : refresh ? CacheUse::kRefresh : CacheUse::kUse;
+  return {};
+}
+
 std::string command_line(const po::variables_map& values) {
   std::string text = "assay run " + values["suite"].as<std::string>();
   for (const char* name : {"model", "set"}) {
     for (const std::string& value : get<std::vector<std::string>>(values, name))
       text += std::string(" --") + name + " '" + value + "'";
   }
-  for (const char* name : {"limit", "items", "label"}) {
+  for (const char* name : {"limit", "items", "label", "attempts", "backoff", "attempt-timeout", "timeout"}) {
     if (values.count(name) != 0)
       text += std::string(" --") + name + " '" + values[name].as<std::string>() + "'";
   }
-  if (values.count("shuffle") != 0) text += " --shuffle";
+  for (const char* name : {"shuffle", "strict", "fail-fast", "no-cache", "refresh-cache"}) {
+    if (values.count(name) != 0) text += std::string(" --") + name;
+  }
   if (values.count("seed") != 0) text += " --seed " + values["seed"].as<std::string>();
   if (values.count("repeats") != 0)
     text += " --repeats " + std::to_string(values["repeats"].as<std::int64_t>());
   return text;
-}
-
-int run_exit(const ExecuteResult& result) {
-  if (result.outcome.interrupted) return 128 + (g_signal.load() == 0 ? SIGINT : g_signal.load());
-  if (!result.outcome.infrastructure.empty()) return kInfrastructure;
-  const auto& states = result.outcome.states;
-  if (states[ASSAY_STATE_ERROR] + states[ASSAY_STATE_TIMEOUT] + states[ASSAY_STATE_UNSUPPORTED] != 0)
-    return kIncomplete;
-  for (const ExpectationResult& expectation : result.expectations) {
-    if (!expectation.held) return kRegression;
-  }
-  return kDone;
-}
-
-std::string expectation_text(const std::vector<ExpectationResult>& list, bool color) {
-  if (list.empty()) return {};
-  std::size_t held = 0;
-  std::string failures;
-  for (const ExpectationResult& one : list) {
-    if (one.held) {
-      ++held;
-      continue;
-    }
-    const SuiteExpectation& e = one.expectation;
-    failures += fmt::format("  {}FAILED{} {} {} {}{}: {} - found {}\n", color ? "\x1b[31m" : "",
-                            color ? "\x1b[0m" : "", e.task, e.metric, e.model,
-                            e.variant.empty() ? "" : " (" + e.variant + ")", e.why, one.found);
-  }
-  return fmt::format("planted truth: {} of {} expectations hold\n", held, list.size()) + failures;
-}
-
-void print_result(const Globals& globals, const Session& session, const ExecuteResult& result, int code) {
-  const RunOutcome& outcome = result.outcome;
-  if (globals.json) {
-    Json tree = {{"schema", "assay-result/1"},          {"run", result.uuid},
-                 {"suite", session.plan.suite.name},    {"database", globals.database},
-                 {"seconds", result.seconds},           {"items_finished", outcome.finished},
-                 {"items_planned", outcome.planned},    {"exit_code", code},
-                 {"results", result_json(result.table)}};
-    for (const WarningRow& warning : outcome.warnings)
-      tree["warnings"].push_back({{"code", warning.code}, {"text", warning.text}});
-    for (const ExpectationResult& one : result.expectations) {
-      tree["expectations"].push_back({{"task", one.expectation.task},
-                                      {"metric", one.expectation.metric},
-                                      {"model", one.expectation.model},
-                                      {"variant", one.expectation.variant},
-                                      {"held", one.held},
-                                      {"found", one.found},
-                                      {"why", one.expectation.why}});
-    }
-    print(canonical(tree) + "\n");
-    return;
-  }
-  TableOptions options;
-  options.color = globals.color_out;
-  options.all_values = globals.verbose;
-  std::string text = result_table(result.table, options);
-  const std::string held = expectation_text(result.expectations, globals.color_out);
-  if (!held.empty()) text += "\n" + held;
-  if (!globals.quiet) {
-    constexpr std::size_t kWarningsShown = 10;
-    for (std::size_t i = 0; i < outcome.warnings.size() && (i < kWarningsShown || globals.verbose); ++i) {
-      text += (i == 0 ? "\n" : "") + std::string("note: ") + outcome.warnings[i].text + "\n";
-    }
-    if (!globals.verbose && outcome.warnings.size() > kWarningsShown) {
-      text += fmt::format("note: {} more notes (assay show {} -v)\n",
-                          outcome.warnings.size() - kWarningsShown, result.uuid.substr(0, 8));
-    }
-    text += fmt::format("\n{} items in {}, run {} in {}\n", outcome.finished, duration_text(result.seconds),
-                        result.uuid.substr(0, 8), globals.database);
-  }
-  print(text);
 }
 
 }  // namespace
@@ -279,7 +233,18 @@ po::options_description run_options() {
       "label", po::value<std::string>()->value_name("TEXT"), "a name for the run")(
       "fail-fast", "stop at the first item that fails")(
       "durable", "commit to the disk at every step (synchronous=FULL)")(
-      "threads", po::value<std::string>()->value_name("N"), "threads for model calls (default: all)");
+      "threads", po::value<std::string>()->value_name("N"), "threads for model calls (default: all)")(
+      "no-cache", "ask everything; stored answers are neither used nor replaced, and no run is continued")(
+      "refresh-cache", "ask everything; new answers take the place of stored ones")(
+      "attempts", po::value<std::string>()->value_name("N"),
+      "calls for one request that fails for a time (default 3)")(
+      "backoff", po::value<std::string>()->value_name("TIME"),
+      "longest wait before the second try, doubled for each further one: 500ms, 2s (default 1s, at most "
+      "60s)")("attempt-timeout", po::value<std::string>()->value_name("TIME"),
+              "time limit of one try (default: none)")(
+      "timeout", po::value<std::string>()->value_name("TIME"), "time limit of a request with all its tries")(
+      "wait", po::value<std::string>()->value_name("TIME"),
+      "how long to wait while another process writes the database (default 30s; 0s: leave at once)");
   return options;
 }
 
@@ -298,41 +263,14 @@ int run_verb(const Globals& globals, const po::variables_map& values) {
   if (!session) return report(globals, session.error());
   if (values.count("dry-run") != 0) return print_plan(globals, *session);
 
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
-  Progress progress(::isatty(2) == 1 && environment("TERM") != "dumb", globals.quiet);
   ExecuteOptions execution;
-  execution.database = globals.database;
   execution.store.durable = values.count("durable") != 0;
   execution.label = get<std::string>(values, "label");
   execution.command_line = command_line(values);
-  execution.control.stop = &g_stop;
-  execution.control.cancel = &g_cancel;
   execution.control.fail_fast = values.count("fail-fast") != 0;
   execution.strict = options->plan.strict;
-  if (values.count("threads") != 0) {
-    constexpr std::int64_t kThreadsMax = 1024;
-    Result<std::int64_t> threads = whole_number(values, "threads", 1, kThreadsMax);
-    if (!threads) return report(globals, threads.error());
-    execution.control.threads = static_cast<unsigned>(*threads);
-  }
-  execution.control.progress = [&](const RunProgress& p) { progress.update(p); };
-  Result<ExecuteResult> result = execute(*session, execution);
-  progress.finish();
-  if (!result) return report(globals, result.error());
-  const int code = run_exit(*result);
-  print_result(globals, *session, *result, code);
-  if (!result->outcome.infrastructure.empty()) {
-    std::fprintf(stderr, "assay: the run was given up: %s; %ld items are safe in '%s'\n",
-                 result->outcome.infrastructure.c_str(), static_cast<long>(result->outcome.finished),
-                 globals.database.c_str());
-  }
-  if (result->outcome.interrupted) {
-    std::fprintf(stderr, "assay: interrupted; %ld finished items are safe in '%s' (run %s)\n",
-                 static_cast<long>(result->outcome.finished), globals.database.c_str(),
-                 result->uuid.substr(0, 8).c_str());
-  }
-  return code;
+  if (Result<void> ok = read_control(values, execution); !ok) return report(globals, ok.error());
+  return run_session(globals, *session, execution);
 }
 
 }  // namespace assay::host::cli

@@ -9,6 +9,7 @@
 #include "db/blob.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/cli/common.hpp"
+#include "reports/reported.hpp"
 #include "reports/table.hpp"
 #include "reports/text_table.hpp"
 
@@ -144,12 +145,35 @@ int show_run(const Globals& globals, Reader& reader, const RunSummary& run) {
   if (!lines) return report(globals, lines.error());
   Result<std::vector<WarningRow>> warnings = reader.warnings(run.run.id);
   if (!warnings) return report(globals, warnings.error());
+  Result<std::vector<ReportedRow>> reported = reader.reported(run.run.id);
+  if (!reported) return report(globals, reported.error());
+  Result<std::vector<SegmentRow>> segments = reader.segments(run.run.id);
+  if (!segments) return report(globals, segments.error());
+  Result<std::vector<ScoreSetRow>> sets = reader.score_sets(run.run.id);
+  if (!sets) return report(globals, sets.error());
   if (globals.json) {
     Json tree = {{"schema", "assay-result/1"},    {"run", run.run.uuid},
                  {"suite", run.run.suite_name},   {"label", run.run.label},
                  {"status", run.run.status},      {"started", run.run.started},
                  {"ended", run.run.ended},        {"command", run.run.command_line},
                  {"items_finished", run.results}, {"results", result_json(*lines)}};
+    tree["origin"] = run.run.origin;
+    tree["wall_seconds"] = run.run.wall_seconds;
+    if (!run.run.source_json.empty()) tree["source"] = Json::parse(run.run.source_json, nullptr, false);
+    if (const Json options = Json::parse(run.run.options_json, nullptr, false); options.is_object()) {
+      for (const char* key : {"retry", "cache"}) {
+        if (options.contains(key)) tree[key] = options[key];
+      }
+    }
+    tree["reported"] = reported_json(*reported, *lines);
+    for (const SegmentRow& segment : *segments) {
+      tree["segments"].push_back(
+          {{"started", segment.started}, {"ended", segment.ended}, {"seconds", segment.seconds}});
+    }
+    for (const ScoreSetRow& set : *sets) {
+      tree["score_sets"].push_back(
+          {{"label", set.label}, {"created", set.created}, {"command", set.command_line}});
+    }
     for (const WarningRow& warning : *warnings)
       tree["warnings"].push_back({{"code", warning.code}, {"text", warning.text}});
     print(canonical(tree) + "\n");
@@ -162,6 +186,14 @@ int show_run(const Globals& globals, Reader& reader, const RunSummary& run) {
                                  run.run.suite_name, run.run.started, run.run.status,
                                  run.run.label.empty() ? "" : "  \"" + run.run.label + "\"");
   text += result_table(*lines, options);
+  constexpr std::size_t kReportedShown = 20;
+  if (!reported->empty())
+    text += "\n" + reported_table(*reported, *lines, globals.color_out, globals.verbose ? 0 : kReportedShown);
+  for (std::size_t i = 0; i < sets->size(); ++i) {
+    text += (i == 0 ? "\n" : "") + fmt::format("scored again {} as \"{}\": {}\n", (*sets)[i].created,
+                                               printable((*sets)[i].label, 60),
+                                               printable((*sets)[i].command_line, 200));
+  }
   for (std::size_t i = 0; i < warnings->size(); ++i)
     text += (i == 0 ? "\n" : "") + std::string("note: ") + (*warnings)[i].text + "\n";
   if (globals.verbose)

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "assay/sdk/abi.hpp"
 #include "harness/base/limits.hpp"
+#include "harness/run/denominator.hpp"
+#include "harness/stats/aggregate.hpp"
 #include "harness/stats/choose.hpp"
 #include "harness/stats/random.hpp"
 
@@ -19,6 +22,11 @@ constexpr double kMissingShareForBounds = 0.01;
 struct Units {
   std::vector<std::uint32_t> rows;                  // first row of each unit
   std::vector<std::vector<std::uint32_t>> repeats;  // all rows of each unit, when there are several
+  std::int64_t repeats_max = 1;                     // rows that a whole unit has
+
+  [[nodiscard]] std::span<const std::uint32_t> all(std::size_t unit) const {
+    return repeats.empty() ? std::span(&rows[unit], 1) : std::span(repeats[unit]);
+  }
 };
 
 Units make_units(const MetricTable& table, const std::vector<std::uint32_t>& rows) {
@@ -37,6 +45,7 @@ Units make_units(const MetricTable& table, const std::vector<std::uint32_t>& row
       units.repeats.emplace_back();
     }
     units.repeats[at->second].push_back(row);
+    units.repeats_max = std::max<std::int64_t>(units.repeats_max, std::int64_t{table.repeats[row]} + 1);
   }
   return units;
 }
@@ -101,29 +110,45 @@ class Aggregator {
     return table_.numbers[row * table_.columns.size() + column];
   }
 
-  // The value of one unit: the mean over its scored repeats, the worst score for an answer that gave none
-  // (0..1 scores only), NaN when it stays out.
+  // The value of one answer and how it enters the score: its own value, the worst one for an answer that gave
+  // none (0..1 scores only), or NaN when it stays out.
+  double judge(std::size_t row, std::size_t column, const ValueRow& value, Entry& entry) const {
+    const double x = number(row, column);
+    const int item = table_.result_states[row], score = table_.score_states[row];
+    entry.state = item;
+    entry.way = Entry::Way::kIn;
+    if (std::isfinite(x)) return x;
+    if (item == ASSAY_STATE_OK && score != kNotScored) entry.state = score;
+    const bool averaged = value.rule == ASSAY_RULE_PROPORTION || value.rule == ASSAY_RULE_MEAN;
+    if (model_caused(score) && averaged && value.min == 0 && value.max == 1) {
+      entry.way = Entry::Way::kWorst;
+      return value.direction == ASSAY_LOWER_IS_BETTER ? value.max : value.min;
+    }
+    entry.way = score == ASSAY_STATE_OK  ? Entry::Way::kNonFinite
+                : score == kNotScored    ? Entry::Way::kUnasked
+                : item != ASSAY_STATE_OK ? Entry::Way::kOut
+                                         : Entry::Way::kMetric;
+    return kNone;
+  }
+
+  // The value of one unit: the mean over its answers with a value. `entries` gets one entry an answer.
   double unit_value(const Units& units, std::size_t u, std::size_t column, const ValueRow& value,
-                    std::int64_t& non_finite) const {
-    const auto one = [&](std::size_t row) {
-      const double x = number(row, column);
-      if (!std::isnan(x)) return x;
-      const int state = table_.score_states[row];
-      const bool averaged = value.rule == ASSAY_RULE_PROPORTION || value.rule == ASSAY_RULE_MEAN;
-      if (model_caused(state) && averaged && value.min == 0 && value.max == 1) {
-        return value.direction == ASSAY_LOWER_IS_BETTER ? value.max : value.min;
-      }
-      if (state == ASSAY_STATE_OK) ++non_finite;
-      return kNone;
-    };
-    if (units.repeats.empty()) return one(units.rows[u]);
+                    std::vector<Entry>& entries) const {
+    entries.clear();
     double sum = 0;
     std::size_t n = 0;
-    for (const std::uint32_t row : units.repeats[u]) {
-      const double x = one(row);
+    for (const std::uint32_t row : units.all(u)) {
+      const double x = judge(row, column, value, entries.emplace_back());
       if (!std::isnan(x)) sum += x, ++n;
     }
-    return n == 0 ? kNone : sum / static_cast<double>(n);
+    return n == 0 ? kNone : n == 1 ? sum : sum / static_cast<double>(n);
+  }
+
+  // An answer with a value whose unit stays out for want of something else.
+  static void leave_out(std::vector<Entry>& entries, Entry::Way way) {
+    for (Entry& entry : entries) {
+      if (entry.way == Entry::Way::kIn || entry.way == Entry::Way::kWorst) entry.way = way;
+    }
   }
 
   void per_item(const std::string& name, const std::vector<std::uint32_t>& rows, const Units& units,
@@ -140,22 +165,30 @@ class Aggregator {
     std::vector<std::string> groups;
     const bool grouped = has_groups(units);
     values.reserve(units.rows.size());
+    Denominator denominator;
+    std::vector<Entry> entries;
+    std::int64_t open[2] = {};  // units without a value, by label
     for (std::size_t u = 0; u < units.rows.size(); ++u) {
       const std::size_t first = units.rows[u];
-      const double x = unit_value(units, u, column, value, row.n_non_finite);
-      if (std::isnan(x)) continue;
-      if (value.rule == ASSAY_RULE_AUROC) {
-        if (table_.labels[first] < 0) continue;
-        labels.push_back(table_.labels[first] > 0 ? 1 : 0);
+      const double x = unit_value(units, u, column, value, entries);
+      const bool scored = !std::isnan(x);
+      const bool unlabelled = value.rule == ASSAY_RULE_AUROC && table_.labels[first] < 0;
+      const double below_it = value.rule == ASSAY_RULE_RATIO ? number(first, below) : 1;
+      if (scored && unlabelled) leave_out(entries, Entry::Way::kUnlabelled);
+      if (scored && !std::isfinite(below_it)) leave_out(entries, Entry::Way::kNoDenominator);
+      for (const Entry& entry : entries) {
+        denominator.add(entry);
+        if (entry.way == Entry::Way::kNonFinite) ++row.n_non_finite;
       }
-      if (value.rule == ASSAY_RULE_RATIO) {
-        const double d = number(first, below);
-        if (std::isnan(d)) continue;
-        denominators.push_back(d);
-      }
+      if (!scored && !unlabelled) ++open[table_.labels[first] > 0 ? 1 : 0];
+      if (!scored || unlabelled || !std::isfinite(below_it)) continue;
+      if (value.rule == ASSAY_RULE_AUROC) labels.push_back(table_.labels[first] > 0 ? 1 : 0);
+      if (value.rule == ASSAY_RULE_RATIO) denominators.push_back(below_it);
       values.push_back(x);
       if (grouped) groups.push_back(group_name(first));
     }
+    denominator.add_not_run(row.n_missing);
+    row.denominator = denominator.json();
     row.n_scored = static_cast<std::int64_t>(values.size());
     stats::Sample sample;
     sample.rule = rule(value.rule);
@@ -164,18 +197,44 @@ class Aggregator {
     sample.labels = labels;
     if (grouped) sample.groups = groups;
     finish(row, sample, value);
-    // With much missing, the mean that any completion of the data could have had.
-    const bool averaged = value.rule == ASSAY_RULE_PROPORTION || value.rule == ASSAY_RULE_MEAN;
-    const auto total = static_cast<double>(units.rows.size() + static_cast<std::size_t>(row.n_missing));
-    const double missing = total - static_cast<double>(values.size());
-    if (averaged && std::isfinite(value.min) && std::isfinite(value.max) &&
-        missing > kMissingShareForBounds * total) {
-      double sum = 0;
-      for (const double x : values) sum += x;
-      AggregateRow& last = out_[main_];
-      last.worst = (sum + missing * value.min) / total;
-      last.best = (sum + missing * value.max) / total;
+    if (value.rule == ASSAY_RULE_AUROC) {
+      bound_auroc(out_[main_], open);
+    } else {
+      bound_mean(out_[main_], value, values, units);
     }
+  }
+
+  // With much missing, the means that the lowest and the highest possible completion of the data would have.
+  static void bound_mean(AggregateRow& row, const ValueRow& value, const std::vector<double>& values,
+                         const Units& units) {
+    const bool averaged = value.rule == ASSAY_RULE_PROPORTION || value.rule == ASSAY_RULE_MEAN;
+    if (!averaged || !std::isfinite(value.min) || !std::isfinite(value.max)) return;
+    const std::int64_t not_run = row.n_missing / units.repeats_max;
+    const double total = static_cast<double>(units.rows.size()) + static_cast<double>(not_run);
+    const double missing = total - static_cast<double>(values.size());
+    if (missing <= kMissingShareForBounds * total) return;
+    const stats::MissingBounds bounds =
+        stats::missing_bounds(values, static_cast<std::size_t>(missing), value.min, value.max);
+    row.worst = bounds.as_min;
+    row.best = bounds.as_max;
+  }
+
+  // The same for the share of pairs in the right order: all pairs with a missing member wrong, or all right.
+  // The labels of items that were not run are not known, so then there are no bounds.
+  static void bound_auroc(AggregateRow& row, const std::int64_t (&open)[2]) {
+    const auto missing = static_cast<double>(open[0] + open[1]);
+    const auto scored = static_cast<double>(row.n_scored);
+    if (row.n_missing != 0 || !std::isfinite(row.estimate) ||
+        missing <= kMissingShareForBounds * (scored + missing)) {
+      return;
+    }
+    const auto positives = static_cast<double>(row.n_positive),
+               negatives = static_cast<double>(row.n_negative);
+    const double known = positives * negatives;
+    const double pairs =
+        (positives + static_cast<double>(open[1])) * (negatives + static_cast<double>(open[0]));
+    row.worst = row.estimate * known / pairs;
+    row.best = (row.estimate * known + pairs - known) / pairs;
   }
 
   [[nodiscard]] bool has_groups(const Units& units) const {
@@ -294,6 +353,8 @@ class Aggregator {
       AggregateRow row = blank(name, rows, *customs[k]);
       row.statistic = "custom";
       row.n_scored = data.scored;
+      data.denominator.add_not_run(k == 0 ? row.n_missing : 0);
+      row.denominator = data.denominator.json();
       if (all_without) {
         row.estimate = std::isfinite(out[k]) ? out[k] : kNone;
         if (std::isnan(row.estimate)) row.undefined_reason = "the metric gives no value for these items";
@@ -315,6 +376,7 @@ class Aggregator {
     std::vector<std::string> group_names;
     bool grouped = false;
     std::int64_t scored = 0;
+    Denominator denominator;
     assay_sample sample{};
   };
 
@@ -322,16 +384,20 @@ class Aggregator {
     Gathered g;
     g.grouped = has_groups(units);
     const std::size_t width = table_.columns.size();
+    const ValueRow plain;  // custom rules decide themselves what a missing value means
+    std::vector<Entry> entries, shown;
     for (std::size_t u = 0; u < units.rows.size(); ++u) {
       const std::size_t first = units.rows[u];
+      shown.assign(units.all(u).size(), {Entry::Way::kUnasked, table_.result_states[first]});
       bool any = false;
       for (std::size_t c = 0; c < width; ++c) {
-        std::int64_t ignored = 0;
-        ValueRow plain = table_.values[table_.columns[c]];
-        plain.rule = ASSAY_RULE_NONE;  // custom rules decide themselves what a missing value means
-        g.values.push_back(unit_value(units, u, c, plain, ignored));
+        g.values.push_back(unit_value(units, u, c, plain, entries));
         any = any || !std::isnan(g.values.back());
+        for (std::size_t e = 0; e < entries.size(); ++e) {
+          if (c == 0 || entries[e].way == Entry::Way::kIn) shown[e] = entries[e];
+        }
       }
+      for (const Entry& entry : shown) g.denominator.add(entry);
       g.scored += any ? 1 : 0;
       g.labels.push_back(table_.labels[first]);
       g.groups.push_back(table_.groups[first]);
@@ -382,6 +448,10 @@ Result<std::vector<AggregateRow>> unsupported_metric(Reader& reader, RowId evalu
     row.n_total = static_cast<std::int64_t>(table->labels.size());
     row.states[ASSAY_STATE_UNSUPPORTED] = row.n_total;
     row.undefined_reason = "unsupported: " + reason;
+    Denominator denominator;
+    for (std::int64_t i = 0; i < row.n_total; ++i)
+      denominator.add({Entry::Way::kOut, ASSAY_STATE_UNSUPPORTED});
+    row.denominator = denominator.json();
     rows.push_back(std::move(row));
   }
   return rows;

@@ -1,5 +1,6 @@
 #include "harness/run/request.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -54,6 +55,7 @@ void append_row(const assay_row& row, std::string& out) {
                        out);
   }
   out += ']';
+  object.integer("dtype", row.dtype);
   object.integer("form", row.form);
   object.integer("member", row.member);
   object.integer("position", row.position);
@@ -128,11 +130,15 @@ void append_json_string(std::string_view text, std::string& out) {
 
 void append_json_number(double value, std::string& out) {
   if (!std::isfinite(value)) {
-    out += "null";
+    out += std::isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
     return;
   }
   char buffer[32];
-  out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
+  char* const end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
+  out.append(buffer, end);
+  // Readers that tell whole numbers apart would lose the sign of -0 and refuse what exceeds 64 bits.
+  const bool special = value == 0 ? std::signbit(value) : std::abs(value) >= 9007199254740992.0;
+  if (special && std::find(buffer, end, 'e') == end && std::find(buffer, end, '.') == end) out += ".0";
 }
 
 void append_request_json(const assay_request& r, bool keyed_by_item, std::string& out) {
@@ -191,13 +197,14 @@ void append_answer_json(const assay_response& response, std::string& out) {
       if (i != 0) out += ',';
       Object one(out);
       one.text("finish", finish_text(choice.finish));
-      if (std::isfinite(choice.mean_logprob)) one.number("mean_logprob", choice.mean_logprob);
+      if (!std::isnan(choice.mean_logprob)) one.number("mean_logprob", choice.mean_logprob);
       one.text("text", view(choice.text));
       one.end();
     }
     out += ']';
   }
-  if (std::isfinite(response.mean_logprob)) object.number("mean_logprob", response.mean_logprob);
+  if (response.flags != 0) object.integer("flags", response.flags);
+  if (!std::isnan(response.mean_logprob)) object.number("mean_logprob", response.mean_logprob);
   if (response.row_count != 0) {
     object.key("rows") += '[';
     for (std::size_t i = 0; i < response.row_count; ++i) {

@@ -3,9 +3,15 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <unordered_set>
 
 #include "assay/sdk/abi.hpp"
+#include "db/queries.hpp"
 #include "harness/base/limits.hpp"
+#include "harness/base/strings.hpp"
+#include "harness/run/item_source.hpp"
+#include "harness/run/key_filter.hpp"
+#include "harness/run/plan_rows.hpp"
 #include "harness/run/request.hpp"
 #include "harness/run/scoring.hpp"
 #include "harness/run/window.hpp"
@@ -16,59 +22,17 @@ namespace {
 constexpr std::uint64_t kStatistics = ASSAY_CAP_LOGPROB | ASSAY_CAP_RANK | ASSAY_CAP_ENTROPY |
                                       ASSAY_CAP_MOMENTS | ASSAY_CAP_TOP1 | ASSAY_CAP_TOPK;
 
-// Number of selected items, times repeats; -1 when the task does not know.
-std::int64_t planned_items(const LiveTask& live, std::int64_t repeats) {
-  if (!live.positions.all) return static_cast<std::int64_t>(live.positions.list.size()) * repeats;
-  const std::int64_t count = live.task->count();
-  if (count < 0) return -1;
-  const auto last = std::min<std::uint64_t>(live.positions.last, static_cast<std::uint64_t>(count));
-  const std::uint64_t n = last > live.positions.first ? last - live.positions.first : 0;
-  return static_cast<std::int64_t>(n) * repeats;
-}
-
-// Reads the next items of a task's selection.
-Result<void> next_items(const LiveTask& live, std::uint64_t& cursor, std::size_t n,
-                        std::vector<assay_item>& items, std::vector<std::uint64_t>& positions,
-                        const std::shared_ptr<Arena>& arena) {
-  items.clear();
-  positions.clear();
-  if (live.positions.all) {
-    const std::uint64_t at = live.positions.first + cursor;
-    if (at >= live.positions.last) return {};
-    n = static_cast<std::size_t>(std::min<std::uint64_t>(n, live.positions.last - at));
-    if (Result<void> got = live.task->fetch(at, n, items, arena, nullptr); !got) return got;
-    for (std::size_t i = 0; i < items.size(); ++i) positions.push_back(at + i);
-    cursor += items.size();
-    return {};
-  }
-  // Chosen positions are fetched in runs of neighbours.
-  while (items.size() < n && cursor < live.positions.list.size()) {
-    const std::uint64_t start = live.positions.list[cursor];
-    std::size_t length = 1;
-    while (items.size() + length < n && cursor + length < live.positions.list.size() &&
-           live.positions.list[cursor + length] == start + length) {
-      ++length;
-    }
-    std::vector<assay_item> part;
-    if (Result<void> got = live.task->fetch(start, length, part, arena, nullptr); !got) return got;
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      items.push_back(part[i]);
-      positions.push_back(start + i);
-    }
-    cursor += length;
-  }
-  return {};
-}
-
 class Run {
  public:
-  Run(Plan& plan, std::vector<LiveTask>& tasks, InstanceFactory& factory, Store& store, RowId run,
-      const RunControl& control)
+  Run(Plan& plan, std::vector<LiveTask>& tasks, InstanceFactory& factory, Store& store, Reader& reader,
+      RowId run, const RunControl& control)
       : plan_(plan),
         tasks_(tasks),
         factory_(factory),
         store_(store),
+        reader_(reader),
         control_(control),
+        source_(plan.seed, plan.repeats, control.stop),
         workers_(control.threads != 0 ? control.threads : std::max(1U, std::thread::hardware_concurrency())) {
     outcome_.run = run;
   }
@@ -79,6 +43,7 @@ class Run {
       const std::int64_t items = tasks_[planned.task].items;
       if (planned.unsupported.empty() && items > 0) outcome_.planned += items;
     }
+    asked_ = KeyFilter(static_cast<std::size_t>(std::max<std::int64_t>(outcome_.planned, 0)));
     for (std::size_t m = 0; m < plan_.models.size() && !stopped(); ++m) {
       if (Result<void> ok = run_model(m); !ok) return std::move(ok).error();
     }
@@ -100,19 +65,15 @@ class Run {
   Result<void> add_recipes() {
     for (std::size_t t = 0; t < plan_.tasks.size(); ++t) {
       const PlannedTask& task = plan_.tasks[t];
-      RecipeRow row;
-      row.hash = task.recipe_hash;
-      row.name = task.name;
-      row.task_id = task.binding.spec().id;
-      row.parts_json = task.parts;
-      row.data_hash = task.data_hash;
-      row.selection_json = canonical(plan_.selection.to_json());
-      Result<RowId> recipe = store_.add_recipe(outcome_.run, row);
+      Result<RowId> recipe = add_recipe_row(store_, outcome_.run, plan_, task);
       if (!recipe) return std::move(recipe).error();
       recipe_rows_.push_back(*recipe);
       value_rows_.emplace_back();
       for (const PlannedMetric& metric : task.metrics) {
-        if (Result<void> ok = add_metric(metric, *recipe, value_rows_.back()); !ok) return ok;
+        Result<std::vector<RowId>> values =
+            add_metric_row(store_, *recipe, metric.binding, metric.name, metric.baseline);
+        if (!values) return std::move(values).error();
+        value_rows_.back().push_back(*std::move(values));
       }
       warn_bad_rows(task.name, tasks_[t].task->problems());
     }
@@ -131,50 +92,12 @@ class Run {
     }
   }
 
-  Result<void> add_metric(const PlannedMetric& metric, RowId recipe, std::vector<std::vector<RowId>>& out) {
-    const PluginSpec& spec = metric.binding.spec();
-    MetricRow row;
-    row.recipe = recipe;
-    row.name = metric.name;
-    row.plugin_id = spec.id;
-    row.plugin_version = spec.version;
-    row.library_sha256 = metric.binding.plugin->library->sha256;
-    row.params_json = canonical(metric.binding.identity()["params"]);
-    row.baseline = metric.baseline;
-    row.pool_variants = spec.has(ASSAY_FLAG_POOL_VARIANTS);
-    std::vector<ValueRow> values;
-    for (const ValueSpec& value : spec.values) {
-      ValueRow v;
-      v.name = value.name;
-      v.doc = value.doc;
-      v.unit = value.unit;
-      v.denominator = value.denominator;
-      v.note = value.note;
-      v.rule = value.rule;
-      v.direction = value.direction;
-      v.headline = value.headline();
-      v.no_interval = (value.flags & ASSAY_VALUE_NO_INTERVAL) != 0;
-      v.min = value.min;
-      v.max = value.max;
-      values.push_back(std::move(v));
-    }
-    if (Result<RowId> id = store_.add_metric(row, values); !id) return std::move(id).error();
-    out.emplace_back();
-    for (const ValueRow& value : values) {
-      if (value.rule != ASSAY_RULE_CUSTOM) out.back().push_back(value.id);
-    }
-    return {};
-  }
-
+  // A model that is new in this database has no stored answers before this segment.
   Result<RowId> add_model(const PlannedModel& planned, const ModelInstance& model) {
-    ModelRow row;
-    row.fingerprint = model.fingerprint();
-    row.name = planned.name;
-    row.expression = planned.binding.expression;
-    row.plugin_id = planned.binding.spec().id;
-    row.capabilities = model.capabilities();
-    row.identity_json = model.identity_json();
-    return store_.add_model(row);
+    bool fresh = false;
+    Result<RowId> id = add_model_row(store_, planned, model, &fresh);
+    if (id && fresh) fresh_models_.insert(*id);
+    return id;
   }
 
   Result<void> run_model(std::size_t m) {
@@ -245,6 +168,12 @@ class Run {
              live->row);
     }
     if (!any) return {};
+    live->look_up = std::any_of(live->model_rows.begin(), live->model_rows.end(),
+                                [this](RowId model) { return !fresh_models_.contains(model); });
+    Result<std::int64_t> before = source_.look_back(*live, store_, reader_, outcome_.states);
+    if (!before) return std::move(before).error();
+    outcome_.finished += *before;
+    outcome_.before += *before;
     if (Result<void> ok = fit_metrics(*live); !ok) return ok;
     live_.push_back(std::move(live));
     return {};
@@ -284,31 +213,35 @@ class Run {
 
   // Fills one window from the current evaluations, asks, scores, stores. False: nothing was left.
   Result<bool> run_window() {
-    auto window = std::make_unique<Window>(workers_, control_.stop, control_.cancel);
+    auto window = std::make_unique<Window>(workers_, control_.stop, control_.cancel, control_.retry);
+    bool any = false;
     std::vector<std::unique_ptr<std::vector<assay_item>>> keep;
     for (std::size_t e = 0; e < live_.size() && window->items().size() < limits::kPoolItems; ++e) {
       while (window->items().size() < limits::kPoolItems) {
         auto items = std::make_unique<std::vector<assay_item>>();
         std::vector<std::uint64_t> positions;
-        if (Result<void> ok = next_items(*live_[e]->live, live_[e]->cursor, limits::kFetchItems, *items,
-                                         positions, window->arena());
-            !ok) {
+        if (Result<void> ok = source_.fetch(*live_[e], window->arena(), *items, positions); !ok)
           return std::move(ok).error();
-        }
+        any = any || !items->empty();
         for (std::size_t i = 0; i < items->size(); ++i) {
-          for (std::int64_t r = 0; r < plan_.repeats; ++r)
-            add_item(*window, e, (*items)[i], positions[i], static_cast<std::uint32_t>(r));
+          for (std::int64_t r = 0; r < plan_.repeats; ++r) {
+            const auto repeat = static_cast<std::uint32_t>(r);
+            Result<bool> done = source_.finished(*live_[e], (*items)[i], positions[i], repeat);
+            if (!done) return std::move(done).error();
+            if (!*done) add_item(*window, e, (*items)[i], positions[i], repeat);
+          }
         }
         const bool exhausted = items->empty();
         keep.push_back(std::move(items));
         if (exhausted) break;
       }
     }
-    if (window->items().empty()) return false;
+    if (window->items().empty()) return any;
     std::vector<std::uint32_t> ready;
     for (std::uint32_t i = 0; i < window->items().size(); ++i) {
       if (window->items()[i].open == 0) ready.push_back(i);  // bad rows and items that ask nothing
     }
+    if (Result<void> ok = look_up(*window, ready); !ok) return std::move(ok).error();
     window->dispatch();
     Result<void> stored = finish(*window, ready);
     for (bool over = false; !over;) {
@@ -317,6 +250,36 @@ class Run {
     }
     if (!stored) return std::move(stored).error();
     return true;
+  }
+
+  // Serves stored answers: those of earlier runs, and in this run those that an earlier window asked for.
+  Result<void> look_up(Window& window, std::vector<std::uint32_t>& ready) {
+    std::vector<std::uint32_t> which;
+    std::vector<Digest> keys;
+    outcome_.requests += window.size();
+    for (std::uint32_t i = 0; i < window.size(); ++i) {
+      const UniqueRequest& request = window.unique(i);
+      const bool asked = asked_.add(request.key);
+      const LiveEvaluation& evaluation = *live_[window.items()[request.item].evaluation];
+      const bool known = control_.cache == CacheUse::kUse && evaluation.look_up;
+      if (!asked && !known) continue;
+      which.push_back(i);
+      keys.push_back(request.key);
+    }
+    if (keys.empty() || control_.cache != CacheUse::kUse) return {};
+    Result<std::vector<std::optional<StoredResponse>>> found = store_.find_responses(keys);
+    if (!found) return std::move(found).error();
+    for (std::size_t i = 0; i < which.size(); ++i) {
+      if (!(*found)[i]) continue;
+      // A stored answer that cannot be read is no answer; the request is asked.
+      if (Result<void> ok = window.serve(which[i], *(*found)[i], ready); !ok) {
+        if (unreadable_++ == 0) warn("W_STORED_ANSWER", ok.error().text + "; it was asked again");
+        continue;
+      }
+      ++outcome_.served;
+      ++live_[window.items()[window.unique(which[i]).item].evaluation]->served;
+    }
+    return {};
   }
 
   void add_item(Window& window, std::size_t e, const assay_item& item, std::uint64_t position,
@@ -332,7 +295,7 @@ class Run {
     for (std::size_t r = 0; r < item.request_count; ++r) {
       assay_request request = *element(item.requests, item.request_size, r);
       const ModelInstance* model = evaluation.role(view(request.role));
-      complete_request(evaluation, item, repeat, request);
+      source_.complete(evaluation, item, repeat, request);
       const bool is_target = model == evaluation.target;
       if (model == nullptr)
         model = evaluation.target;  // the model answers UNSUPPORTED for a role nobody plays
@@ -346,22 +309,6 @@ class Run {
     }
   }
 
-  void complete_request(const LiveEvaluation& evaluation, const assay_item& item, std::uint32_t repeat,
-                        assay_request& request) const {
-    request.struct_size = sizeof request;
-    request.task = str(evaluation.plan->name);
-    request.item = item.id;
-    request.variant = item.variant;
-    request.repeat = repeat;
-    if (request.kind == ASSAY_REQUEST_SCORE) request.want |= evaluation.want;
-    const bool samples = request.kind == ASSAY_REQUEST_GENERATE && (request.temperature > 0 || request.n > 1);
-    if (samples && request.seed == 0) {
-      const Digest digest = sha256("assay.seed.v1|" + std::to_string(plan_.seed) + "|sample|" +
-                                   std::string(view(item.id)) + "|" + std::to_string(repeat));
-      for (std::size_t b = 8; b-- > 0;) request.seed = (request.seed << 8U) | digest[b];
-    }
-  }
-
   // Scores and stores complete items, evaluation by evaluation.
   Result<void> finish(Window& window, const std::vector<std::uint32_t>& ready) {
     std::vector<std::vector<std::uint32_t>> by_evaluation(live_.size());
@@ -371,7 +318,8 @@ class Run {
       std::string infrastructure;
       const std::int64_t failed_before = live_[e]->failed;
       const std::shared_ptr<const Batch> batch =
-          score_items(*live_[e], window, by_evaluation[e], outcome_.states, infrastructure);
+          score_items(*live_[e], window, by_evaluation[e], outcome_.states, infrastructure,
+                      control_.cache == CacheUse::kRefresh);
       if (Result<void> ok = store_.submit(batch); !ok) return ok;
       outcome_.finished += static_cast<std::int64_t>(by_evaluation[e].size());
       watch(live_[e]->failed - failed_before, static_cast<std::int64_t>(by_evaluation[e].size()),
@@ -403,6 +351,7 @@ class Run {
     progress.model = evaluation.target->binding().expression;
     progress.task = evaluation.plan->name;
     progress.done = outcome_.finished;
+    progress.before = outcome_.before;
     progress.planned = outcome_.planned;
     progress.failed = outcome_.states[ASSAY_STATE_ERROR] + outcome_.states[ASSAY_STATE_TIMEOUT] +
                       outcome_.states[ASSAY_STATE_UNSUPPORTED];
@@ -420,6 +369,13 @@ class Run {
       if (!whole)
         row.reason = std::to_string(row.planned_items - evaluation->finished) + " items were not run";
       if (whole) row.prompt_hash = hex(evaluation->prompts.finish());
+      if (evaluation->changed != 0) {
+        warn("W_ITEM_CHANGED",
+             std::to_string(evaluation->changed) + " items of task '" + evaluation->plan->name +
+                 "' differ from what the same data said before; they are scored, but cannot be scored again "
+                 "later",
+             evaluation->row);
+      }
       if (Result<void> ok = store_.end_evaluation(row); !ok) return ok;
     }
     return {};
@@ -429,12 +385,17 @@ class Run {
   std::vector<LiveTask>& tasks_;
   InstanceFactory& factory_;
   Store& store_;
+  Reader& reader_;
   const RunControl& control_;
+  ItemSource source_;
   Workers workers_;
   RunOutcome outcome_;
   std::vector<RowId> recipe_rows_;
   std::vector<std::vector<std::vector<RowId>>> value_rows_;
   std::vector<std::unique_ptr<LiveEvaluation>> live_;
+  std::unordered_set<RowId> fresh_models_;  ///< new in the database with this segment
+  KeyFilter asked_{0};                      ///< keys of requests that this segment has met
+  std::int64_t unreadable_ = 0;
   std::int64_t consecutive_ = 0;
   std::string last_failure_;
 };
@@ -468,8 +429,8 @@ Result<std::vector<LiveTask>> open_tasks(const Plan& plan, InstanceFactory& fact
 }
 
 Result<RunOutcome> run_plan(Plan& plan, std::vector<LiveTask>& tasks, InstanceFactory& factory, Store& store,
-                            RowId run, const RunControl& control) {
-  return Run(plan, tasks, factory, store, run, control).execute();
+                            Reader& reader, RowId run, const RunControl& control) {
+  return Run(plan, tasks, factory, store, reader, run, control).execute();
 }
 
 }  // namespace assay::host

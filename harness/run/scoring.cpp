@@ -8,6 +8,7 @@
 #include "assay/sdk/abi.hpp"
 #include "db/blob.hpp"
 #include "harness/run/request.hpp"
+#include "harness/run/stored_item.hpp"
 
 namespace assay::host {
 namespace {
@@ -41,8 +42,12 @@ bool failed(int state) {
 
 class Scorer {
  public:
-  Scorer(LiveEvaluation& evaluation, Window& window, const std::vector<std::uint32_t>& which)
-      : evaluation_(evaluation), window_(window), which_(which), batch_(std::make_shared<Batch>()) {}
+  Scorer(LiveEvaluation& evaluation, Window& window, const std::vector<std::uint32_t>& which, bool refresh)
+      : evaluation_(evaluation),
+        window_(window),
+        which_(which),
+        refresh_(refresh),
+        batch_(std::make_shared<Batch>()) {}
 
   std::shared_ptr<const Batch> run(std::int64_t (&states)[8], std::string& infrastructure) {
     gather();
@@ -57,6 +62,7 @@ class Scorer {
     evaluation_.finished += static_cast<std::int64_t>(which_.size());
     infrastructure = infrastructure_;
     batch_->keep.push_back(window_.arena());
+    batch_->refresh = refresh_;
     return batch_;
   }
 
@@ -187,6 +193,7 @@ class Scorer {
     row.state = states_[i];
     row.message = messages_[i];
     row.content = content_hash(*item.item);
+    row.item = keep_item(item, row.content);
     row.link_begin = static_cast<std::uint32_t>(batch_->links.size());
     for (std::size_t r = 0; r < item.uses.size(); ++r) {
       const assay_request& request = *element(item.item->requests, item.item->request_size, r);
@@ -200,6 +207,27 @@ class Scorer {
     for (const Judged& judged : judged_) add_scores(judged, i);
     row.score_end = static_cast<std::uint32_t>(batch_->scores.size());
     batch_->results.push_back(row);
+  }
+
+  // The item's place in its set, stored there if it is the first time that it is seen.
+  RowId keep_item(const WindowItem& item, std::uint64_t content) {
+    if (evaluation_.item_set == 0 || item.position > UINT32_MAX || item.item->status.code != ASSAY_OK)
+      return 0;
+    const auto position = static_cast<std::size_t>(item.position);
+    const RowId id = (evaluation_.item_set << 32U) | static_cast<RowId>(item.position);
+    if (evaluation_.kept.size() <= position) evaluation_.kept.resize(position + 1 + position / 2);
+    std::uint32_t& kept = evaluation_.kept[position];
+    const std::uint32_t mark = content_mark(content);
+    if (kept == mark) return id;
+    if (kept != 0) {
+      ++evaluation_.changed;
+      return 0;
+    }
+    kept = mark;
+    scratch_.clear();
+    append_item_json(*item.item, scratch_);
+    batch_->items.push_back({id, content, window_.keep(scratch_)});
+    return id;
   }
 
   void add_scores(const Judged& judged, std::size_t i) {
@@ -219,6 +247,12 @@ class Scorer {
     ResponseLink link;
     link.name = name;
     link.role = role;
+    if (const RowId stored = window_.unique(use).stored; stored != 0) {
+      link.response_id = stored;
+      link.cached = true;
+      batch_->links.push_back(link);
+      return;
+    }
     const auto [known, fresh] = in_batch_.emplace(use, batch_->responses.size());
     if (fresh) add_response(use);
     link.response_in_batch = static_cast<std::int64_t>(known->second);
@@ -239,14 +273,9 @@ class Scorer {
       scratch_.clear();
       append_answer_json(answer, scratch_);
       row.answer = window_.keep(scratch_);
-      const assay_tokens* tokens = answer.tokens;
-      if (tokens == nullptr && answer.choice_count != 0)
-        tokens = element(answer.choices, answer.choice_size, 0)->tokens;
-      if (tokens != nullptr) {
-        scratch_.clear();
-        encode_tokens(*tokens, scratch_);
-        row.tokens = window_.keep(scratch_);
-      }
+      scratch_.clear();
+      encode_tokens(answer, scratch_);
+      if (!scratch_.empty()) row.tokens = window_.keep(scratch_);
     } else {
       row.message = view(answer.status.message);
     }
@@ -266,29 +295,10 @@ class Scorer {
     return evaluation_.model_rows.front();
   }
 
-  static std::uint64_t content_hash(const assay_item& item) {
-    thread_local std::string bytes;
-    bytes.clear();
-    const auto add = [](assay_str text) {
-      bytes.append(text.ptr == nullptr ? "" : text.ptr, text.len);
-      bytes += '\0';
-    };
-    add(item.id);
-    add(item.variant);
-    add(item.text);
-    bytes += std::to_string(item.label);
-    for (std::size_t i = 0; i < item.targets.count; ++i) add(item.targets.items[i]);
-    for (std::size_t i = 0; i < item.request_count; ++i) {
-      const assay_request& request = *element(item.requests, item.request_size, i);
-      add(request.prompt);
-      add(request.continuation);
-    }
-    return fast_key(bytes).low;
-  }
-
   LiveEvaluation& evaluation_;
   Window& window_;
   const std::vector<std::uint32_t>& which_;
+  bool refresh_;
   std::shared_ptr<Batch> batch_;
   std::string scratch_;
   std::vector<assay_response> responses_;
@@ -332,8 +342,8 @@ int state_of(const assay_response& response, int kind) {
 
 std::shared_ptr<const Batch> score_items(LiveEvaluation& evaluation, Window& window,
                                          const std::vector<std::uint32_t>& which, std::int64_t (&states)[8],
-                                         std::string& infrastructure) {
-  return Scorer(evaluation, window, which).run(states, infrastructure);
+                                         std::string& infrastructure, bool refresh) {
+  return Scorer(evaluation, window, which, refresh).run(states, infrastructure);
 }
 
 }  // namespace assay::host

@@ -13,6 +13,7 @@
 #include "harness/base/limits.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/run/aggregate.hpp"
+#include "harness/run/continuation.hpp"
 #include "harness/run/provenance.hpp"
 #include "harness/run/request.hpp"
 
@@ -23,7 +24,7 @@ namespace {
 // "data:NAME[/FILE]" through the registry; other paths relative to the suite's folder, then to the current
 // one.
 Result<ResolvedPath> resolve_path(const std::string& written, const DataRegistry& data,
-                                  const DataOptions& options, const fs::path& base) {
+                                  const DataOptions& options, const fs::path& base, const fs::path& folder) {
   if (written.rfind("data:", 0) == 0) {
     const std::string name = written.substr(5);
     Result<ResolvedFile> file = data.resolve(name, options);
@@ -39,6 +40,7 @@ Result<ResolvedPath> resolve_path(const std::string& written, const DataRegistry
   std::error_code failure;
   fs::path path = written;
   if (path.is_relative() && fs::exists(base / path, failure)) path = base / path;
+  if (path.is_relative() && !folder.empty()) path = folder / path;
   path = fs::absolute(path, failure).lexically_normal();
   if (!fs::exists(path, failure)) {
     return Error{
@@ -54,8 +56,11 @@ Result<ResolvedPath> resolve_path(const std::string& written, const DataRegistry
   return ResolvedPath{path.string(), *digest};
 }
 
-Result<RowId> begin(Store& store, const Session& session, const ExecuteOptions& options, std::string& uuid) {
+Result<RowId> begin(Store& store, const Session& session, const ExecuteOptions& options, const Json& parts,
+                    std::string& uuid) {
   RunRow run;
+  run.identity = sha256_hex(canonical(parts));
+  run.options_json = options_json(session.options, options.control, parts);
   run.uuid = uuid = new_uuid();
   run.label = options.label;
   run.suite_name = session.plan.suite.name;
@@ -161,7 +166,7 @@ Result<void> aggregate_all(Session& session, Store& store, Reader& reader, RowId
     options.planned = evaluation.planned_items;
     std::vector<AggregateRow> rows;
     const PlannedEvaluation* planned = planned_evaluation(session.plan, task, evaluation.model_name);
-    for (std::size_t m = 0; m < metrics->size(); ++m) {
+    for (std::size_t m = 0; m < metrics->size() && (*metrics)[m].score_set == 0; ++m) {
       if (planned != nullptr && !planned->supported[m]) {
         Result<std::vector<AggregateRow>> none =
             unsupported_metric(reader, evaluation.id, (*metrics)[m], planned->reasons[m]);
@@ -239,19 +244,22 @@ Result<void> check_named_files(const Registry& registry, const std::vector<fs::p
 }
 
 BindContext bind_context(const Registry& registry, const DataRegistry& data, const DataOptions& options,
-                         const fs::path& base) {
+                         const fs::path& base, const fs::path& folder) {
   BindContext context;
   context.registry = &registry;
-  context.resolve = [&data, options, base](const std::string& written) {
-    return resolve_path(written, data, options, base);
+  context.resolve = [&data, options, base, folder](const std::string& written) {
+    return resolve_path(written, data, options, base, folder);
   };
   return context;
 }
 
 Result<Session> prepare(const SessionOptions& options) {
-  Result<Suite> suite = read_suite(options.suite, options.overrides);
+  Result<Suite> suite = options.suite_text
+                            ? parse_suite(*options.suite_text, options.suite, options.overrides)
+                            : read_suite(options.suite, options.overrides);
   if (!suite) return std::move(suite).error();
   Session session;
+  session.options = options;
   Result<std::unique_ptr<Registry>> registry = Registry::discover(options.registry);
   if (!registry) return std::move(registry).error();
   session.registry = *std::move(registry);
@@ -263,7 +271,8 @@ Result<Session> prepare(const SessionOptions& options) {
   fs::path base = options.suite.parent_path();
   if (base.empty()) base = ".";
   Result<Plan> plan = make_plan(
-      *std::move(suite), bind_context(*session.registry, *session.data, options.data, base), options.plan);
+      *std::move(suite), bind_context(*session.registry, *session.data, options.data, base, options.folder),
+      options.plan);
   if (!plan) return std::move(plan).error();
   session.plan = *std::move(plan);
   session.factory = std::make_unique<InstanceFactory>(*session.registry);
@@ -274,34 +283,90 @@ Result<Session> prepare(const SessionOptions& options) {
   return session;
 }
 
-Result<ExecuteResult> execute(Session& session, const ExecuteOptions& options) {
+namespace {
+
+// The run to write into: a new one, or an unfinished one that asks and scores the same.
+Result<RowId> open_run(Store& store, Reader& reader, const Session& session, const ExecuteOptions& options,
+                       ExecuteResult& result, std::vector<std::string>* differs) {
+  const Json parts = identity_parts(session);
+  RowId run = options.resume, alive = 0;
+  if (run == 0 && options.control.cache == CacheUse::kUse && options.label.empty()) {
+    Result<RowId> found = unfinished_run(reader, sha256_hex(canonical(parts)), &alive);
+    if (!found) return found;
+    run = *found;
+  }
+  if (run == 0) {
+    if (alive != 0) {
+      result.outcome.warnings.push_back(
+          {"W_SAME_RUN",
+           "run " + std::to_string(alive) +
+               " is doing the same work at this moment; this is a run of its own",
+           0});
+    }
+    return begin(store, session, options, parts, result.uuid);
+  }
+  Result<RunSummary> summary = reader.find_run(std::to_string(run));
+  if (!summary) return std::move(summary).error();
+  if (options.resume != 0) {
+    Result<Continuation> recorded = continuation_of(summary->run);
+    if (!recorded) return std::move(recorded).error();
+    const std::vector<std::string> parts_that_differ = differing_parts(recorded->parts, parts);
+    if (!parts_that_differ.empty()) {
+      if (differs != nullptr) *differs = parts_that_differ;
+      return Error{Code::kData,
+                   "run " + summary->run.uuid.substr(0, 8) +
+                       " cannot be continued because it would not be the same run: different are " +
+                       join(parts_that_differ, ", ") + "; start a new run instead",
+                   {}};
+    }
+  }
+  if (Result<void> ok = store.resume_run(run); !ok) return std::move(ok).error();
+  result.uuid = summary->run.uuid;
+  result.resumed = true;
+  if (options.retry_errors) {
+    Result<std::vector<EvaluationRow>> evaluations = reader.evaluations(run);
+    if (!evaluations) return std::move(evaluations).error();
+    for (const EvaluationRow& evaluation : *evaluations) {
+      Result<std::int64_t> dropped = store.drop_failed(evaluation.id);
+      if (!dropped) return std::move(dropped).error();
+    }
+  }
+  return run;
+}
+
+}  // namespace
+
+Result<ExecuteResult> execute(Session& session, const ExecuteOptions& options,
+                              std::vector<std::string>* differs) {
   const auto start = std::chrono::steady_clock::now();
   if (Result<void> ok = load_models(session, options.strict); !ok) return std::move(ok).error();
   Result<std::unique_ptr<Store>> opened = Store::open(options.database, options.store);
   if (!opened) return std::move(opened).error();
   Store& store = **opened;
   ExecuteResult result;
-  Result<RowId> run = begin(store, session, options, result.uuid);
+  Result<std::unique_ptr<Reader>> reader = Reader::open(options.database);
+  if (!reader) return std::move(reader).error();
+  Result<RowId> run = open_run(store, **reader, session, options, result, differs);
   if (!run) return std::move(run).error();
   const auto elapsed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   Result<RunOutcome> outcome =
-      run_plan(session.plan, session.tasks, *session.factory, store, *run, options.control);
+      run_plan(session.plan, session.tasks, *session.factory, store, **reader, *run, options.control);
   if (!outcome) {
     // What is finished stays; the run is marked so that nobody takes it for a complete one.
     if (Result<void> ended = store.end_run(*run, "failed", elapsed()); !ended)
       return std::move(ended).error();
     return std::move(outcome).error();
   }
+  std::vector<WarningRow> earlier = std::move(result.outcome.warnings);
   result.outcome = *std::move(outcome);
+  result.outcome.warnings.insert(result.outcome.warnings.begin(), earlier.begin(), earlier.end());
   for (const std::string& note : session.notes) result.outcome.warnings.push_back({"W_SELECTION", note, 0});
   if (Result<void> ok = store.add_warnings(*run, result.outcome.warnings); !ok) return std::move(ok).error();
   if (Result<void> ok = store.flush(); !ok) return std::move(ok).error();
   // The windows of the run are gone; giving their memory back keeps the peak at one phase's need, not two's.
   ::malloc_trim(0);
-  Result<std::unique_ptr<Reader>> reader = Reader::open(options.database);
-  if (!reader) return std::move(reader).error();
   if (Result<void> ok = aggregate_all(session, store, **reader, *run); !ok) return std::move(ok).error();
   const std::int64_t bad = result.outcome.states[ASSAY_STATE_ERROR] +
                            result.outcome.states[ASSAY_STATE_TIMEOUT] +
@@ -312,6 +377,9 @@ Result<ExecuteResult> execute(Session& session, const ExecuteOptions& options) {
                                                                 : "complete";
   result.seconds = elapsed();
   if (Result<void> ok = store.end_run(*run, status, result.seconds); !ok) return std::move(ok).error();
+  Result<RunSummary> summary = (*reader)->find_run(std::to_string(*run));
+  if (!summary) return std::move(summary).error();
+  result.all_seconds = summary->run.wall_seconds;
   Result<std::vector<AggregateLine>> table = (*reader)->aggregates(*run);
   if (!table) return std::move(table).error();
   result.table = *std::move(table);

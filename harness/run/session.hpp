@@ -16,6 +16,8 @@ namespace assay::host {
 
 struct SessionOptions {
   std::filesystem::path suite;
+  std::optional<std::string> suite_text;  ///< the suite as it was, instead of reading the file
+  std::filesystem::path folder;  ///< what relative paths refer to besides the suite's; empty: the current
   std::vector<std::string> overrides;  ///< --set
   PlanOptions plan;
   RegistryOptions registry;
@@ -30,6 +32,7 @@ struct Session {
   Plan plan;
   std::vector<LiveTask> tasks;
   std::vector<std::string> notes;  ///< what the user should know of the selection
+  SessionOptions options;          ///< what it was prepared from
 };
 
 /// Reads, validates, opens tasks. No model is loaded.
@@ -37,7 +40,7 @@ Result<Session> prepare(const SessionOptions& options);
 
 /// Binds and resolves as prepare() does, for a single expression (help, doctor).
 BindContext bind_context(const Registry& registry, const DataRegistry& data, const DataOptions& options,
-                         const std::filesystem::path& base);
+                         const std::filesystem::path& base, const std::filesystem::path& folder = {});
 
 struct ExecuteOptions {
   std::filesystem::path database;
@@ -46,6 +49,10 @@ struct ExecuteOptions {
   std::string command_line;
   bool strict = false;  ///< anything unsupported is an error
   RunControl control;
+  /// The run to continue. 0: the newest unfinished run that asks and scores exactly the same is continued if
+  /// there is one, unless the cache is not to be used; otherwise a new run begins.
+  RowId resume = 0;
+  bool retry_errors = false;  ///< items in state error or timeout are run again
 };
 
 /// What an expectation of the suite came to.
@@ -58,13 +65,18 @@ struct ExpectationResult {
 struct ExecuteResult {
   RunOutcome outcome;
   std::string uuid;
-  double seconds = 0;
+  bool resumed = false;    ///< an earlier run was continued
+  double seconds = 0;      ///< of this segment
+  double all_seconds = 0;  ///< of all segments of the run
   std::vector<AggregateLine> table;
   std::vector<ExpectationResult> expectations;
 };
 
-/// Runs and aggregates. Rows committed before an error are safe in the database.
-Result<ExecuteResult> execute(Session& session, const ExecuteOptions& options);
+/// Runs and aggregates. kUnavailable when the run to continue is being worked on; `differs` (if given) gets
+/// the parts that are not as they were when the run to continue began (then the error is kData). Rows
+/// committed before an error are safe in the database.
+Result<ExecuteResult> execute(Session& session, const ExecuteOptions& options,
+                              std::vector<std::string>* differs = nullptr);
 
 /// Compares aggregates with the suite's expectations; every expectation gets a result.
 std::vector<ExpectationResult> check_expectations(const Suite& suite,

@@ -8,11 +8,13 @@
 
 #include "assay/sdk/abi.hpp"
 #include "harness/run/request.hpp"
+#include "harness/run/stored_answer.hpp"
 
 namespace assay::host {
 namespace {
 
 constexpr std::size_t kDefaultBatch = 16;
+constexpr std::string_view kLate = "the answer came after the time limit";
 
 }  // namespace
 
@@ -59,9 +61,31 @@ std::uint32_t Window::add(const ModelInstance* model, const assay_request& reque
   return index;
 }
 
+Result<void> Window::serve(std::uint32_t index, const StoredResponse& stored,
+                           std::vector<std::uint32_t>& complete) {
+  UniqueRequest& request = requests_[index];
+  if (Result<void> ok = restore_response(stored, *arena_, request.response); !ok) return ok;
+  request.done = true;
+  request.stored = stored.id;
+  const auto answer = [&](std::uint32_t item) {
+    if (--items_[item].open == 0) complete.push_back(item);
+  };
+  answer(request.item);
+  for (const std::uint32_t item : request.others) answer(item);
+  return {};
+}
+
+bool Window::stopped() const {
+  return halted_.load(std::memory_order_relaxed) ||
+         (stop_ != nullptr && stop_->load(std::memory_order_relaxed) != 0);
+}
+
 void Window::dispatch() {
-  std::vector<std::uint32_t> order(requests_.size());
-  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::vector<std::uint32_t> order;
+  order.reserve(requests_.size());
+  for (std::uint32_t i = 0; i < requests_.size(); ++i) {
+    if (!requests_[i].done) order.push_back(i);
+  }
   // Order of first use groups by model and kind; texts only matter to models that read them.
   std::map<const ModelInstance*, std::uint32_t> rank;
   for (const UniqueRequest& request : requests_)
@@ -77,7 +101,9 @@ void Window::dispatch() {
   for (const std::uint32_t index : order) {
     const UniqueRequest& request = requests_[index];
     const std::uint32_t preferred = request.model->spec().preferred_batch;
-    const std::size_t limit = preferred != 0 ? preferred : kDefaultBatch;
+    // Under a time limit a request is timed alone, unless the model asks its batch side by side.
+    const bool alone = retry_.attempt_ns != 0 && !request.model->spec().has(ASSAY_FLAG_NETWORK);
+    const std::size_t limit = alone ? 1 : preferred != 0 ? preferred : kDefaultBatch;
     const bool fits = !batches.empty() && batches.back().size() < limit &&
                       requests_[batches.back().front()].model == request.model &&
                       requests_[batches.back().front()].request.kind == request.request.kind;
@@ -88,9 +114,7 @@ void Window::dispatch() {
   for (std::vector<std::uint32_t>& batch : batches) {
     workers_.post([this, batch = std::move(batch)] {
       const UniqueRequest& first = requests_[batch.front()];
-      const bool stopped = halted_.load(std::memory_order_relaxed) ||
-                           (stop_ != nullptr && stop_->load(std::memory_order_relaxed) != 0);
-      if (!stopped) ask(first.model, first.request.kind, batch);
+      if (!stopped()) ask(first.model, first.request.kind, batch);
       const std::scoped_lock lock(mutex_);
       answered_.insert(answered_.end(), batch.begin(), batch.end());
       --batches_open_;
@@ -100,15 +124,60 @@ void Window::dispatch() {
 }
 
 void Window::ask(const ModelInstance* model, int kind, const std::vector<std::uint32_t>& batch) {
+  const std::uint64_t start = monotonic_ns();
+  std::vector<std::uint32_t> open = batch;
+  for (std::uint32_t n = 0;; ++n) {
+    std::uint64_t limit = retry_.attempt_ns;
+    if (retry_.total_ns != 0) {
+      const std::uint64_t spent = monotonic_ns() - start;
+      const std::uint64_t left = retry_.total_ns > spent ? retry_.total_ns - spent : 1;
+      limit = limit == 0 ? left : std::min(limit, left);
+    }
+    attempt(model, kind, open, limit);
+    std::vector<std::uint32_t> again;
+    std::uint64_t wait = 0;
+    for (const std::uint32_t index : open) {
+      const assay_response& response = requests_[index].response;
+      if (!retryable(response.status)) continue;
+      again.push_back(index);
+      wait = std::max(wait, retry_.wait_ns(requests_[index].key, n, response.status.retry_after_ms));
+    }
+    const bool in_time = retry_.total_ns == 0 || monotonic_ns() - start + wait < retry_.total_ns;
+    if (again.empty() || n + 1 >= retry_.attempts || !in_time) break;
+    if (!pause(wait, [this] { return stopped(); })) {
+      // The run is being stopped while these wait for another try: they stay missing rather than failed.
+      for (const std::uint32_t index : again) requests_[index].response.status.code = ASSAY_CANCELLED;
+      break;
+    }
+    open = std::move(again);
+  }
+  for (const std::uint32_t index : batch) {
+    // A cancelled answer is no answer: the item stays missing and is asked again by a resumed run.
+    requests_[index].done = requests_[index].response.status.code != ASSAY_CANCELLED;
+  }
+}
+
+void Window::attempt(const ModelInstance* model, int kind, const std::vector<std::uint32_t>& batch,
+                     std::uint64_t limit_ns) {
   std::vector<assay_request> requests;
   std::vector<assay_response> responses(batch.size());
   requests.reserve(batch.size());
   for (const std::uint32_t index : batch) requests.push_back(requests_[index].request);
-  model->run(kind, requests, responses, arena_, cancel_, 0);
+  const std::uint64_t start = monotonic_ns();
+  model->run(kind, requests, responses, arena_, cancel_, limit_ns == 0 ? 0 : start + limit_ns);
+  const bool late = limit_ns != 0 && monotonic_ns() - start > limit_ns;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    requests_[batch[i]].response = responses[i];
-    // A cancelled answer is no answer: the item stays missing and is asked again by a resumed run.
-    requests_[batch[i]].done = responses[i].status.code != ASSAY_CANCELLED;
+    assay_response& to = requests_[batch[i]].response;
+    const std::uint32_t before = to.attempts;
+    to = responses[i];
+    to.attempts = before + std::max(1U, to.attempts);
+    if (!late || to.status.code != ASSAY_OK) continue;
+    // An answer after its time limit does not count, however good it is: with the limit another machine would
+    // not have seen it either.
+    to.choice_count = to.value_count = to.row_count = to.series_count = 0;
+    to.tokens = nullptr;
+    to.status.code = ASSAY_TIMEOUT;
+    to.status.message = str(kLate);
   }
 }
 

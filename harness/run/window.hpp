@@ -10,8 +10,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "db/store.hpp"
 #include "harness/base/hash.hpp"
 #include "harness/run/instances.hpp"
+#include "harness/run/retry.hpp"
 #include "harness/run/workers.hpp"
 
 namespace assay::host {
@@ -24,6 +26,7 @@ struct UniqueRequest {
   std::string_view json;  ///< canonical form, in the window's arena
   Digest key{};
   bool done = false;                  ///< the response is final
+  RowId stored = 0;                   ///< the response row it was restored from; 0: the model was asked
   std::uint32_t item = 0;             ///< the item that asked first
   std::uint32_t next = UINT32_MAX;    ///< next request with the same short key
   std::vector<std::uint32_t> others;  ///< further items that wait for the same answer
@@ -43,8 +46,8 @@ struct WindowItem {
 /// Asks the requests of a window on worker threads and tells when items are complete.
 class Window {
  public:
-  Window(Workers& workers, std::atomic<int>* stop, const std::uint32_t* cancel)
-      : arena_(std::make_shared<Arena>()), workers_(workers), stop_(stop), cancel_(cancel) {}
+  Window(Workers& workers, std::atomic<int>* stop, const std::uint32_t* cancel, const RetryPolicy& retry)
+      : arena_(std::make_shared<Arena>()), workers_(workers), stop_(stop), cancel_(cancel), retry_(retry) {}
 
   [[nodiscard]] const std::shared_ptr<Arena>& arena() const { return arena_; }
   std::vector<WindowItem>& items() { return items_; }
@@ -56,19 +59,29 @@ class Window {
   std::string_view keep(std::string_view text);
   /// Asks nothing new from now on; what is being asked is finished. Any thread.
   void halt() { halted_.store(true, std::memory_order_relaxed); }
-  /// Hands everything to the workers, grouped and ordered.
+  /// Requests made so far; valid arguments of unique() are below it.
+  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(requests_.size()); }
+  /// Gives request `index` the stored answer; items that became complete are appended to `complete`. Before
+  /// dispatch().
+  Result<void> serve(std::uint32_t index, const StoredResponse& stored, std::vector<std::uint32_t>& complete);
+  /// Hands everything that has no answer yet to the workers, grouped and ordered.
   void dispatch();
   /// Waits for news; returns items that became complete, and whether the window is finished.
   bool collect(std::vector<std::uint32_t>& complete);
 
  private:
   void ask(const ModelInstance* model, int kind, const std::vector<std::uint32_t>& batch);
+  /// One call of the model for the given requests, with the time limit of one attempt.
+  void attempt(const ModelInstance* model, int kind, const std::vector<std::uint32_t>& batch,
+               std::uint64_t limit_ns);
+  [[nodiscard]] bool stopped() const;
 
   std::shared_ptr<Arena> arena_;
   Workers& workers_;
   std::atomic<bool> halted_{false};
   std::atomic<int>* stop_;
   const std::uint32_t* cancel_;
+  const RetryPolicy& retry_;
   std::vector<WindowItem> items_;
   std::vector<UniqueRequest> requests_;
   std::unordered_map<std::uint64_t, std::uint32_t> by_key_;  ///< short key -> first request of its chain

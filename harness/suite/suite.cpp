@@ -343,9 +343,14 @@ Result<Suite> read_suite(const std::filesystem::path& path, const std::vector<st
     error.text += "; `assay list suites` shows the suites that come with assay";
     return error;
   }
+  return parse_suite(*std::move(bytes), path, overrides);
+}
+
+Result<Suite> parse_suite(std::string text, const std::filesystem::path& path,
+                          const std::vector<std::string>& overrides) {
   Suite suite;
   suite.path = path;
-  suite.text = *std::move(bytes);
+  suite.text = std::move(text);
   suite.sha256 = sha256_hex(suite.text);
   suite.overrides = overrides;
   const std::string file = path.filename().string();

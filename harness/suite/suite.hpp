@@ -51,5 +51,8 @@ struct Suite {
 /// Reads `path`; each override "key=value" (`suite.seed=3`, `task.NAME.params.k=0.3`) replaces a value first.
 /// kInvalidArgument with file:line:column, the nearest known key, and what was expected.
 Result<Suite> read_suite(const std::filesystem::path& path, const std::vector<std::string>& overrides);
+/// The same of a text that was read before (a stored run's); `path` names it in messages.
+Result<Suite> parse_suite(std::string text, const std::filesystem::path& path,
+                          const std::vector<std::string>& overrides);
 
 }  // namespace assay::host

@@ -56,7 +56,7 @@ TEST_CASE("an empty file becomes a database of the newest schema", "[db]") {
       c->each("SELECT name FROM sqlite_schema WHERE type = 'view'", {}, [&](const sqlite::Statement& row) {
          views.push_back(row.string(0));
        }).ok());
-  CHECK(views.size() == 6);
+  CHECK(views.size() == 7);
   for (const std::string& view : views) {
     CAPTURE(view);
     CHECK(number(*c, ("SELECT count(*) FROM " + view).c_str()) == 0);

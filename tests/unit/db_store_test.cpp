@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
@@ -133,7 +137,8 @@ TEST_CASE("a response is stored once and found by its key, a failed one never", 
   const auto links = reader->responses(items->at(0).result);
   REQUIRE(links->size() == 3);
   CHECK(links->at(0).answer == "first");
-  CHECK(links->at(1).answer == "first");
+  // The second answer differs from the served one: the link shows what was really answered.
+  CHECK(links->at(1).answer == "second");
   CHECK(links->at(2).state == 6);
   CHECK(reader->responses(items->at(1).result)->front().answer == "first");
 }
@@ -344,4 +349,139 @@ TEST_CASE("more rows than the queue holds pass through in order", "[db]") {
             std::isnan(table->numbers[2 * i + 1]);
   }
   CHECK(right);
+}
+
+TEST_CASE("a refreshed answer takes the place of the stored one; an equal one is not stored again", "[db]") {
+  Opened db;
+  SmallRun small(*db.store);
+  int position = 0;
+  const auto ask = [&](const std::string& answer, bool refresh) {
+    BatchBuilder b;
+    const auto response = b.response(small.model, "same", answer);
+    b.result(small.evaluation, position, "item " + std::to_string(position));
+    ++position;
+    b.link("answer", "", response);
+    b.batch().refresh = refresh;
+    REQUIRE(db.store->submit(b.done()).ok());
+    REQUIRE(db.store->flush().ok());
+    return (*db.store->find_response(key_of("same")))->answer;
+  };
+  CHECK(ask("first", false) == "first");
+  CHECK(ask("second", false) == "first");
+  CHECK(ask("first", true) == "first");
+  CHECK(ask("third", true) == "third");
+  CHECK(ask("third", true) == "third");
+  const auto reader = db.reader();
+  const auto items = reader->items(small.run, "", "", 0);
+  const char* const answers[] = {"first", "second", "first", "third", "third"};
+  for (std::size_t i = 0; i < 5; ++i)
+    CHECK(reader->responses(items->at(i).result)->front().answer == answers[i]);
+  CHECK(reader->integrity()->empty());
+}
+
+TEST_CASE("items are kept once a set, and results point to them", "[db]") {
+  Opened db;
+  SmallRun small(*db.store);
+  const auto set = db.store->add_item_set(std::string(64, 'c'), "task one");
+  REQUIRE(text_of(set) == "");
+  CHECK(*db.store->add_item_set(std::string(64, 'c'), "task one") == *set);
+  CHECK(*db.store->add_item_set(std::string(64, 'd'), "task one") != *set);
+  for (int round = 0; round < 2; ++round) {
+    BatchBuilder b;
+    for (int i = 0; i < 20; ++i) {
+      ItemRow item;
+      item.id = (*set << 32U) + i;
+      item.content = static_cast<std::uint64_t>(i) | 0xF000000000000000U;
+      item.body = b.keep("{\"id\":\"item " + std::to_string(i) + (round == 0 ? "\"}" : " changed\"}"));
+      b.batch().items.push_back(item);
+      auto& result = b.result(small.evaluation, i, "item " + std::to_string(i));
+      result.repeat = static_cast<std::uint32_t>(round);
+      result.item = item.id;
+    }
+    REQUIRE(text_of(db.store->submit(b.done())) == "");
+    REQUIRE(db.store->flush().ok());
+  }
+  const auto reader = db.reader();
+  const auto keys = reader->items_of(*set);
+  REQUIRE(keys->size() == 20);
+  CHECK(keys->at(7).position == 7);
+  CHECK(keys->at(7).content == (7 | 0xF000000000000000U));
+  int seen = 0;
+  REQUIRE(reader
+              ->each_item(
+                  small.evaluation,
+                  [&](const ItemView& item) {
+                    CHECK(item.body == "{\"id\":\"" + std::string(item.item_id) + "\"}");
+                    ++seen;
+                    return true;
+                  },
+                  true)
+              .ok());
+  CHECK(seen == 40);
+  BatchBuilder bad;
+  bad.batch().items.push_back({});
+  CHECK(code_of(db.store->submit(bad.done())) == Code::kInvalidArgument);
+}
+
+TEST_CASE("scores of a later time stand beside the first ones", "[db]") {
+  Opened db;
+  SmallRun small(*db.store);
+  BatchBuilder b;
+  b.result(small.evaluation, 0, "item");
+  b.score(small.values[0].id, 0.5);
+  REQUIRE(db.store->submit(b.done()).ok());
+  REQUIRE(db.store->flush().ok());
+  ScoreSetRow set;
+  set.run = small.run;
+  set.label = "score-2";
+  set.command_line = "assay score";
+  const auto id = db.store->add_score_set(set);
+  REQUIRE(text_of(id) == "");
+  CHECK(code_of(db.store->add_score_set(set)) == Code::kInvalidArgument);
+  MetricRow metric;
+  metric.recipe = small.recipe;
+  metric.name = "late";
+  metric.score_set = *id;
+  std::vector<ValueRow> values(1);
+  values[0].name = "score";
+  values[0].rule = 2;
+  REQUIRE(db.store->add_metric(metric, values).ok());
+  const auto reader = db.reader();
+  const RowId result = reader->items(small.run, "", "", 0)->front().result;
+  const LateScore scores[] = {{values[0].id, result, 0.25, 0, "note"},
+                              {small.values[0].id, result, 0.75, 0, ""}};
+  REQUIRE(text_of(db.store->add_scores(scores)) == "");
+  const auto all = reader->scores(result);
+  REQUIRE(all->size() == 2);
+  CHECK(all->at(0).number == 0.5);
+  CHECK(all->at(1).number == 0.25);
+  CHECK(all->at(1).note == "note");
+  CHECK(reader->metrics(small.recipe)->back().score_set == *id);
+  CHECK(reader->score_sets(small.run)->front().command_line == "assay score");
+}
+
+TEST_CASE("opening readers leaves the writer's lock on the file in place", "[db]") {
+  Opened db;
+  SmallRun small(*db.store);
+  for (int i = 0; i < 3; ++i) {
+    const auto reader = db.reader();
+    CHECK(reader->runs()->size() == 1);
+  }
+  // Another process sees the shared lock of a connection in WAL mode; without it, that process would take
+  // itself for the last one when it closes the file and delete the log.
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const int file = open(db.file.c_str(), O_RDWR | O_CLOEXEC);
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = 0x40000000 + 2;
+    lock.l_len = 510;
+    const bool held = file >= 0 && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    _exit(held ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
 }

@@ -88,6 +88,8 @@ class ResponseView {
       if (!std::isnan(value)) sum += value, ++n;
     }
     if (n != 0) return sum;
+    // Imported logs know the sum of a continuation and nothing of its tokens.
+    if (const std::span<const double> recorded = series("sum_logprob"); !recorded.empty()) return recorded[0];
     return std::isnan(raw_->mean_logprob) || raw_->scored_count <= 0
                ? kMissing
                : raw_->mean_logprob * static_cast<double>(raw_->scored_count);

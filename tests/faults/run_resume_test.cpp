@@ -1,0 +1,181 @@
+// A run that was cut off is continued: only the missing work is done, and the numbers are those of a run that
+// was never interrupted.
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <chrono>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "tests/support/fixtures/bench.hpp"
+
+using namespace assay::test;  // NOLINT: a test
+using Catch::Matchers::ContainsSubstring;
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr int kRows = 60'000;
+
+void long_suite(const Bench& bench, int rows = kRows) {
+  std::ostringstream texts;
+  std::ostringstream train;
+  for (int i = 0; i < rows; ++i) {
+    texts << R"({"id":"t)" << i << R"(","text":"text number )" << i << " follows the word "
+          << (i * 7919) % 100'003 << R"( and some more words to be scored","label":)" << i % 2 << "}\n";
+    if (i < 2000) train << "text number " << i << " follows some more words\n";
+  }
+  bench.write("texts.jsonl", texts.str());
+  bench.write("train.txt", train.str());
+  bench.write(
+      "long.toml",
+      "[suite]\nname = \"long\"\n[[model]]\nname = \"n\"\nexpr = 'ngram(order=4, train=\"train.txt\")'\n"
+      "[[task]]\nplugin = \"assay.labelled_texts\"\nname = \"texts\"\nparams = { data = \"texts.jsonl\" }\n"
+      "metrics = [\"mia.loss\", \"mia.mink\"]\n");
+}
+
+/// Starts the long run, stops it when some rows are there, gives their number.
+std::int64_t cut_off(Bench& bench, int signal) {
+  Child child(bench.options({"run", "long.toml", "--db", "x.db", "--quiet"}, 100));
+  for (int i = 0; i < 5000 && child.running(); ++i) {
+    try {
+      if (std::filesystem::exists(bench.path("x.db")) &&
+          bench.number("x.db", "SELECT count(*) FROM result") > 3000)
+        break;
+    } catch (const std::exception&) {
+      // The tables are not there yet.
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  child.send(signal);
+  const ChildResult result = child.wait();
+  INFO(result.err);
+  CHECK((result.code == 128 + signal || result.signal == signal));
+  return bench.number("x.db", "SELECT count(*) FROM result");
+}
+
+Json numbers(const std::string& out) {
+  Json tree = Json::parse(out);
+  for (Json& line : tree["results"]) line.erase("evaluation");
+  return tree["results"];
+}
+
+Words rows_of(const Bench& bench, const std::string& database) {
+  return bench.texts(
+      database,
+      "SELECT item_id || '|' || variant || '|' || repeat || '|' || state || '|' || value || '|' || "
+      "coalesce(quote(number), 'NULL') FROM v_scores ORDER BY item_id, variant, repeat, metric, value");
+}
+
+}  // namespace
+
+TEST_CASE("resume: after a kill the identical run does the missing work only and gives the same numbers") {
+  Bench bench;
+  long_suite(bench);
+  const ChildResult whole = bench.run({"run", "long.toml", "--db", "whole.db", "--json"});
+  REQUIRE(whole.code == 0);
+  const std::int64_t kept = cut_off(bench, SIGKILL);
+  REQUIRE(kept > 0);
+  REQUIRE(kept < kRows);
+  const ChildResult again = bench.run({"run", "long.toml", "--db", "x.db", "--json"});
+  INFO(again.err);
+  REQUIRE(again.code == 0);
+  CHECK(numbers(again.out) == numbers(whole.out));
+  CHECK(rows_of(bench, "x.db") == rows_of(bench, "whole.db"));
+  CHECK(bench.number("x.db", "SELECT count(*) FROM run") == 1);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM segment") == 2);
+  CHECK(bench.texts("x.db", "SELECT status FROM run") == Words{"complete"});
+  CHECK(bench.texts("x.db", "SELECT prompt_hash FROM evaluation") ==
+        bench.texts("whole.db", "SELECT prompt_hash FROM evaluation"));
+  // Each item was asked once, but for what was in flight when the process died.
+  CHECK(bench.number("x.db", "SELECT count(*) FROM result") == kRows);
+  CHECK(Json::parse(again.out)["items_before"] == kept);
+  CHECK(bench.integrity("x.db") == "ok");
+  // A finished run is not continued: the same command begins a new one, from the stored answers.
+  const ChildResult third = bench.run({"run", "long.toml", "--db", "x.db", "--json"});
+  REQUIRE(third.code == 0);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM run") == 2);
+  CHECK(numbers(third.out) == numbers(whole.out));
+  CHECK(Json::parse(third.out)["requests_served"] == kRows);
+}
+
+TEST_CASE("resume: the verb continues an interrupted run, from another folder too; the message says how") {
+  Bench bench;
+  long_suite(bench);
+  REQUIRE(cut_off(bench, SIGINT) < kRows);
+  std::filesystem::create_directory(bench.path("elsewhere"));
+  ChildOptions options = bench.options({"resume", "--db", (bench.path("x.db")).string()}, 100);
+  options.folder = bench.path("elsewhere");
+  const ChildResult resumed = run_child(options);
+  INFO(resumed.err);
+  CHECK(resumed.code == 0);
+  CHECK_THAT(resumed.out, ContainsSubstring("continued"));
+  CHECK(bench.number("x.db", "SELECT count(*) FROM result") == kRows);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM run") == 1);
+  // Everything is answered: resuming once more only scores, which is no error.
+  const ChildResult nothing = bench.run({"resume", "latest", "--db", "x.db"});
+  INFO(nothing.err);
+  CHECK(nothing.code == 0);
+  const ChildResult unnamed = bench.run({"resume", "--db", "x.db"});
+  CHECK(unnamed.code == 2);
+  CHECK_THAT(unnamed.err, ContainsSubstring("every run of the database is finished"));
+}
+
+TEST_CASE("resume: changed data are code 12 with the changed part named, and the run stays as it was") {
+  Bench bench;
+  long_suite(bench);
+  const std::int64_t kept = cut_off(bench, SIGKILL);
+  bench.write("texts.jsonl", "{\"id\":\"t0\",\"text\":\"something else\",\"label\":1}\n");
+  const ChildResult resumed = bench.run({"resume", "latest", "--db", "x.db"});
+  INFO(resumed.err);
+  CHECK(resumed.code == 12);
+  CHECK_THAT(resumed.err, ContainsSubstring("texts") && ContainsSubstring("data"));
+  CHECK(bench.number("x.db", "SELECT count(*) FROM result") == kept);
+  // As a new run it is another experiment.
+  CHECK(bench.run({"run", "long.toml", "--db", "x.db", "--quiet"}).code != 12);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM run") == 2);
+}
+
+TEST_CASE("resume: a run whose owner is alive is refused with its process named; a run of its own is not") {
+  Bench bench;
+  long_suite(bench, 150'000);
+  Child child(bench.options({"run", "long.toml", "--db", "x.db", "--quiet"}, 100));
+  for (int i = 0; i < 2000 && child.running(); ++i) {
+    try {
+      if (std::filesystem::exists(bench.path("x.db")) &&
+          bench.number("x.db", "SELECT count(*) FROM result") > 0)
+        break;
+    } catch (const std::exception&) {
+      // The tables are not there yet.
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  const ChildResult resumed = bench.run({"resume", "latest", "--db", "x.db"});
+  CHECK(resumed.code == 4);
+  CHECK_THAT(resumed.err, ContainsSubstring("process " + std::to_string(child.id())));
+  const ChildResult other = bench.run({"run", "long.toml", "--db", "x.db", "--limit", "50", "--quiet"});
+  CHECK(other.code == 0);
+  const ChildResult first = child.wait();
+  INFO(first.err);
+  CHECK(first.code == 0);
+}
+
+TEST_CASE("resume: items that failed are run again when asked for, and only they") {
+  Bench bench;
+  bench.small_suite(40, 20, 30);
+  const ChildResult first = bench.run({"run", "small.toml", "--db", "x.db", "--json"});
+  INFO(first.out << first.err);
+  CHECK(first.code == 5);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM result WHERE state = 6") == 10);
+  // Plain resuming keeps the failures: they are results too.
+  CHECK(bench.run({"resume", "latest", "--db", "x.db", "--quiet"}).code == 5);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM result WHERE state = 6") == 10);
+  const ChildResult again = bench.run({"resume", "latest", "--retry-errors", "--db", "x.db", "--json"});
+  CHECK(again.code == 5);  // the recording has no answer for them now either
+  CHECK(bench.number("x.db", "SELECT count(*) FROM result") == 40);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM result WHERE state = 6") == 10);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM response WHERE key_head IS NULL") ==
+        20);  // both failures on record
+  CHECK(bench.number("x.db", "SELECT n_error FROM evaluation") == 10);
+}
