@@ -40,7 +40,8 @@ std::string machine_name() {
   return name;
 }
 
-/// Field 22 of /proc/PID/stat: the start of the process in clock ticks since boot. 0: no such process.
+/// Field 22 of /proc/PID/stat: the start of the process in clock ticks since boot. 0: no such process, or it
+/// has ended.
 std::int64_t start_of(std::int64_t pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
@@ -49,7 +50,11 @@ std::int64_t start_of(std::int64_t pid) {
   if (name_end == std::string::npos) return 0;
   std::istringstream fields(text.substr(name_end + 1));
   std::string field;
-  for (int i = 3; i <= 22; ++i) fields >> field;
+  for (int i = 3; i <= 22; ++i) {
+    fields >> field;
+    // Nobody has asked yet how it ended (common in containers), but it has ended.
+    if (i == 3 && (field == "Z" || field == "X")) return 0;
+  }
   return parse_int(field).value_or(0);
 }
 

@@ -129,17 +129,21 @@ Result<void> check_file(const std::filesystem::path& file, bool may_be_missing) 
                      "with --db",
                  name};
   }
-  // The bytes are left to SQLite: a process that closes any descriptor of a file loses all its locks on it,
-  // also those that SQLite holds for another connection of this process. Immutable, so that nothing is made
-  // beside a file of another program.
-  Result<std::unique_ptr<sqlite::Connection>> peek =
-      sqlite::Connection::open(file, sqlite::Mode::kImmutable, 0);
-  if (!peek) return std::move(peek).error();
+  // The header is read through SQLite's own file: a process that closes any other descriptor of a file loses
+  // all its locks on it, also those that SQLite holds for another connection of this process. Only the
+  // header: what is in the log does not show in the file itself, so nothing more of it can be judged without
+  // the log.
+  Result<std::string> header = sqlite::read_header(file);
+  if (!header) return std::move(header).error();
+  std::int64_t application = 0;
+  for (std::size_t i = 68; i < 72; ++i)
+    application = application << 8 | static_cast<unsigned char>((*header)[i]);
+  if (header->compare(0, 16, std::string_view("SQLite format 3\0", 16)) != 0) {
+    return Error{Code::kData,
+                 "the file '" + name + "' is not an SQLite database; choose another file with --db", name};
+  }
   // 0 while the first transaction is in the log only.
-  Result<std::optional<std::int64_t>> application = (*peek)->number("PRAGMA application_id");
-  if (!application) return std::move(application).error();
-  if (application->value_or(0) != 0 && application->value_or(0) != kApplicationId)
-    return foreign(name, application->value_or(0));
+  if (application != 0 && application != kApplicationId) return foreign(name, application);
   return {};
 }
 

@@ -1,5 +1,7 @@
 #include "db/queries.hpp"
 
+#include <unistd.h>
+
 #include "db/lock.hpp"
 #include "db/migrate.hpp"
 #include "db/reader_impl.hpp"
@@ -29,6 +31,12 @@ Result<std::unique_ptr<Connection>> open_connection(const std::filesystem::path&
   Result<std::optional<std::int64_t>> probe = (*made)->number("SELECT count(*) FROM sqlite_schema");
   if (probe) return made;
   if (probe.error().code != Code::kResourceExhausted) return std::move(probe).error();
+  // Only where SQLite cannot make its shared memory: a log file that could be made means that somebody may be
+  // writing, and an immutable connection sees neither log nor locks.
+  const std::filesystem::path folder =
+      file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  if (::access(folder.c_str(), W_OK) == 0 || std::filesystem::exists(file.string() + "-shm"))
+    return std::move(probe).error();
   std::error_code missing;
   const std::uintmax_t log = std::filesystem::file_size(file.string() + "-wal", missing);
   if (!missing && log > 0) return std::move(probe).error();

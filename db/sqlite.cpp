@@ -200,6 +200,19 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   return connection;
 }
 
+Result<std::string> read_header(const std::filesystem::path& file) {
+  sqlite3* db = nullptr;
+  int code = sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
+  sqlite3_file* handle = nullptr;
+  if (code == SQLITE_OK) code = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &handle);
+  std::string bytes(100, '\0');
+  if (code == SQLITE_OK)
+    code = handle->pMethods->xRead(handle, bytes.data(), static_cast<int>(bytes.size()), 0);
+  (void)sqlite3_close(db);
+  if (code != SQLITE_OK) return failure(nullptr, code, file.string(), "opening");
+  return bytes;
+}
+
 Connection::~Connection() {
   for (auto& [sql, statement] : cache_) (void)sqlite3_finalize(statement);
   (void)sqlite3_close_v2(db_);

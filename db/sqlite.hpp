@@ -119,6 +119,10 @@ enum class Mode {
   kImmutable,  ///< read-only on a medium where not even SQLite's shared memory file can be made
 };
 
+/// The first 100 bytes of a file, read through SQLite: a process that closes any other descriptor of a
+/// database loses all its locks on it, also those that SQLite holds for another connection of this process.
+Result<std::string> read_header(const std::filesystem::path& file);
+
 /// One connection with a cache of prepared statements.
 class Connection {
  public:

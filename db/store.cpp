@@ -61,7 +61,8 @@ Result<std::optional<StoredResponse>> find_one(sqlite::Query& query, const Diges
 Result<void> create_file(const std::filesystem::path& file, std::int64_t wait_ms) {
   const std::filesystem::path making = file.string() + ".new-" + std::to_string(this_process().pid);
   std::error_code ignored;
-  std::filesystem::remove(making, ignored);
+  for (const char* tail : {"", "-wal", "-shm", "-journal"})
+    std::filesystem::remove(making.string() + tail, ignored);
   Result<void> done;
   {
     Result<std::unique_ptr<sqlite::Connection>> made =
@@ -70,6 +71,11 @@ Result<void> create_file(const std::filesystem::path& file, std::int64_t wait_ms
     done = (*made)->execute("PRAGMA page_size = 8192");
     if (done) done = (*made)->each("PRAGMA journal_mode = WAL", {}, [](const sqlite::Statement&) {});
     if (done) done = migrate(**made, migrations());
+  }
+  // Closing copies the log into the file; where that fails, the log stays and the file alone is not whole.
+  if (done && std::filesystem::exists(making.string() + "-wal", ignored)) {
+    done = Error{Code::kResourceExhausted,
+                 "the database '" + file.string() + "' could not be written as a whole", file.string()};
   }
   if (done) {
     std::error_code failure;

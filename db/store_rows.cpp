@@ -455,9 +455,11 @@ Result<void> Store::add_warnings(RowId run, std::span<const WarningRow> warnings
     for (const WarningRow& warning : warnings) {
       const sqlite::Argument where =
           warning.evaluation == 0 ? sqlite::Argument(nullptr) : sqlite::Argument(warning.evaluation);
-      Result<std::int64_t> added =
-          c.run("INSERT INTO warning (run, evaluation, code, text) VALUES (?, ?, ?, ?)",
-                {run, where, warning.code, warning.text});
+      Result<std::int64_t> added = c.run(
+          "INSERT INTO warning (run, evaluation, code, text) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT "
+          "1 FROM "
+          "warning WHERE run = ?1 AND evaluation IS ?2 AND code = ?3 AND text = ?4)",
+          {run, where, warning.code, warning.text});
       if (!added) return std::move(added).error();
     }
     return {};

@@ -8,11 +8,6 @@
 #include "harness/run/rescore.hpp"
 #include "reports/table.hpp"
 
-namespace assay::host {
-// Defined beside prepare(), which asks the same of the libraries named on the command line.
-Result<void> check_named_files(const Registry& registry, const std::vector<std::filesystem::path>& files);
-}  // namespace assay::host
-
 namespace assay::host::cli {
 namespace {
 

@@ -35,6 +35,9 @@ struct Session {
   SessionOptions options;          ///< what it was prepared from
 };
 
+/// kInvalidArgument with the reason when a library named on the command line cannot be used.
+Result<void> check_named_files(const Registry& registry, const std::vector<std::filesystem::path>& files);
+
 /// Reads, validates, opens tasks. No model is loaded.
 Result<Session> prepare(const SessionOptions& options);
 

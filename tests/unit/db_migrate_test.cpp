@@ -136,3 +136,69 @@ TEST_CASE("a newer schema and the databases of other programs are refused and le
   const auto c = connect(folder.file("plain.db"));
   CHECK(number(*c, "SELECT count(*) FROM sqlite_schema") == 1);
 }
+
+TEST_CASE("a database of the first schema is brought up to date with its rows, and a copy is kept", "[db]") {
+  TempFolder folder;
+  const auto file = folder.file("old.db");
+  {
+    const auto c = connect(file);
+    REQUIRE(text_of(c->execute("PRAGMA journal_mode = WAL")) == "");
+    REQUIRE(text_of(migrate(*c, migrations().first(1))) == "");
+    REQUIRE(
+        text_of(c->execute(
+            "INSERT INTO run (id, uuid, label, suite_name, suite_path, suite_sha256, suite_text, "
+            "command_line, plan,"
+            " versions, machine, seed, repeats, started, status) VALUES (1, "
+            "'0123456789abcdef0123456789abcdef', 'old',"
+            " 's', 'p', 'h', 't', 'assay run', '{}', '{}', '{}', 7, 1, '2026-01-01T00:00:00Z', 'complete');"
+            "INSERT INTO model VALUES (1, 'f', 'm', 'm()', 'p.m', 0, '{}');"
+            "INSERT INTO recipe VALUES (1, 1, 'r', 'task', 'p.t', '{}', 'd', '\"all\"');"
+            "INSERT INTO metric VALUES (1, 1, 'x', 'p.x', '1', 'l', '{}', 0, 0);"
+            "INSERT INTO value VALUES (1, 1, 0, 'score', '', '', '', '', 2, 1, 1, 0, 0.0, 1.0);"
+            "INSERT INTO evaluation (id, run, recipe, model, model_name, planned_items, status, reason, "
+            "prompt_hash, n_ok)"
+            " VALUES (1, 1, 1, 1, 'm', 1, 'complete', '', 'ph', 1);"
+            "INSERT INTO response VALUES (1, 1, 1, 1, 0, 0, 3, 4, 5, 1, 1700000000, zeroblob(32), NULL, NULL,"
+            " '{\"choices\":[]}', NULL, '{}');"
+            "INSERT INTO result VALUES ((1 << 32), 1, 0, 0, 0, 1, '', NULL, 42, 'item', NULL);"
+            "INSERT INTO request_name VALUES (1, 'answer', '');"
+            "INSERT INTO result_response VALUES ((1 << 32), 0, 1, 1);"
+            "INSERT INTO score VALUES (1, (1 << 32), 0.5, 0, NULL);"
+            "INSERT INTO aggregate VALUES (1, 1, '', 'mean', 0, 0.5, 0.1, 0.4, 0.6, 'm', '', '', 1, 1, 0, 0, "
+            "1, NULL, NULL,"
+            " 1, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 7, 0);")) == "");
+  }
+  auto before = Reader::open(file);
+  CHECK(code_of(before) == Code::kData);  // readers do not change the file; they say what does
+  {
+    auto store = Store::open(file);
+    REQUIRE(text_of(store) == "");
+  }
+  CHECK(std::filesystem::exists(folder.file("old.db.schema1.backup")));
+  auto reader = Reader::open(file);
+  REQUIRE(text_of(reader) == "");
+  CHECK(*(*reader)->schema_version() == newest_schema());
+  const auto run = (*reader)->find_run("old");
+  REQUIRE(text_of(run) == "");
+  CHECK(run->run.origin == "run");
+  CHECK(run->run.identity.empty());
+  const auto lines = (*reader)->aggregates(1);
+  REQUIRE(lines->size() == 1);
+  CHECK(lines->front().row.estimate == 0.5);
+  int seen = 0;
+  REQUIRE((*reader)
+              ->each_item(
+                  1,
+                  [&](const ItemView& item) {
+                    CHECK(item.item == 0);  // items were not kept then
+                    CHECK(item.body.empty());
+                    CHECK(item.content == 42);
+                    ++seen;
+                    return true;
+                  },
+                  true)
+              .ok());
+  CHECK(seen == 1);
+  CHECK((*reader)->responses(std::int64_t{1} << 32)->size() == 1);
+  CHECK((*reader)->integrity()->empty());
+}

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -6,9 +7,11 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 #include <cmath>
+#include <fstream>
 #include <limits>
 #include <thread>
 
+#include "db/lock.hpp"
 #include "db/testing/fixture.hpp"
 
 using namespace assay::host;
@@ -484,4 +487,32 @@ TEST_CASE("opening readers leaves the writer's lock on the file in place", "[db]
   int status = -1;
   REQUIRE(waitpid(child, &status, 0) == child);
   CHECK(status == 0);
+}
+
+TEST_CASE("a process that has ended is not alive, collected or not", "[db]") {
+  const ProcessIdentity self = this_process();
+  CHECK(process_alive(self));
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  ProcessIdentity other = self;
+  other.pid = child;
+  CHECK_FALSE(process_alive(other));  // the same number, begun at another moment
+  other.start = 0;
+  CHECK(process_alive(other));
+  const std::string stat = "/proc/" + std::to_string(child) + "/stat";
+  std::ifstream in(stat);
+  std::string field;
+  for (int i = 1; i <= 22; ++i) in >> field;
+  other.start = std::stoll(field);
+  CHECK(process_alive(other));
+  REQUIRE(kill(child, SIGKILL) == 0);
+  siginfo_t info{};
+  REQUIRE(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT) == 0);  // ended, not collected
+  CHECK_FALSE(process_alive(other));
+  REQUIRE(waitpid(child, nullptr, 0) == child);
+  CHECK_FALSE(process_alive(other));
 }

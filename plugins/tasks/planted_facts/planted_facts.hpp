@@ -82,14 +82,16 @@ class PlantedFacts final : public Task {
   Param<Path> data_{*this, "data", std::nullopt, "probes.jsonl of a planted world",
                     REQUIRED | AFFECTS_RESULT};
   Param<bool> by_exposure_{*this, "by_exposure", true,
-                           "one variant per number of exposures (k=0, k=1, ...); off: one variant in all"};
+                           "one variant per number of exposures (k=0, k=1, ...); off: one variant in all",
+                           ParamOptions{.flags = AFFECTS_RESULT}};
   Param<std::int64_t> max_tokens_{*this, "max_tokens", 12, "longest answer, in tokens",
                                   ParamOptions{.flags = AFFECTS_RESULT, .min = 1, .max = 256}};
   Param<std::int64_t> samples_{*this, "samples", 10, "samples at temperature 1 for semantic entropy; 0: none",
                                ParamOptions{.flags = AFFECTS_RESULT, .min = 0, .max = 1000}};
   Param<bool> distribution_{
       *this, "distribution", false,
-      "ask for the next-token distribution, for next-token and ensemble entropy (needs ROWS)"};
+      "ask for the next-token distribution, for next-token and ensemble entropy (needs ROWS)",
+      ParamOptions{.flags = AFFECTS_RESULT}};
   Probes probes_;
   std::map<std::string, std::string> pools_;
 };
