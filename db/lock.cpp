@@ -22,6 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kHolderBytes = 256;  ///< the holder's line is padded to this, so it is written at once
 constexpr std::int64_t kPollFirstMs = 1, kPollMaxMs = 8;
+constexpr std::int64_t kTellMs = 500;                ///< a longer wait is worth a word
 constexpr std::int64_t kGiveWayMs = 2 * kPollMaxMs;  ///< longer than any waiter sleeps between two tries
 
 /// Waiting processes hold a shared record lock on this byte; it is independent of the flock.
@@ -86,6 +87,7 @@ FileLock& FileLock::operator=(FileLock&& other) noexcept {
   std::swap(database_, other.database_);
   std::swap(self_, other.self_);
   std::swap(held_, other.held_);
+  std::swap(on_wait_, other.on_wait_);
   std::swap(give_way_, other.give_way_);
   return *this;
 }
@@ -111,10 +113,18 @@ Result<FileLock> FileLock::open(const std::filesystem::path& database) {
   return lock;
 }
 
+std::string FileLock::holder() const {
+  char text[kHolderBytes] = {};
+  const ssize_t got = pread(file_, text, sizeof text, 0);
+  const std::string name(trimmed({text, got > 0 ? static_cast<std::size_t>(got) : 0}));
+  return name.empty() ? "another process" : printable(name);
+}
+
 Result<void> FileLock::acquire(std::int64_t wait_ms) {
   if (held_) return {};
   if (std::exchange(give_way_, false)) std::this_thread::sleep_for(std::chrono::milliseconds(kGiveWayMs));
-  const Clock::time_point end = Clock::now() + std::chrono::milliseconds(wait_ms);
+  const Clock::time_point start = Clock::now(), end = start + std::chrono::milliseconds(wait_ms);
+  bool told = false;
   std::int64_t pause_ms = kPollFirstMs;
   bool waiting = false;
   while (flock(file_, LOCK_EX | LOCK_NB) != 0) {
@@ -129,15 +139,16 @@ Result<void> FileLock::acquire(std::int64_t wait_ms) {
     if (Clock::now() >= end) {
       struct flock unmark = waiting_byte(F_UNLCK);
       (void)fcntl(file_, F_OFD_SETLK, &unmark);
-      char holder[kHolderBytes] = {};
-      const ssize_t got = pread(file_, holder, sizeof holder, 0);
-      const std::string name(trimmed({holder, got > 0 ? static_cast<std::size_t>(got) : 0}));
       return Error{Code::kUnavailable,
-                   "the database '" + database_ + "' is being written by " +
-                       (name.empty() ? "another process" : printable(name)) + " and was not free for " +
-                       number_text(static_cast<double>(wait_ms) / 1000.0) +
+                   "the database '" + database_ + "' is being written by " + holder() +
+                       " and was not free for " + number_text(static_cast<double>(wait_ms) / 1000.0) +
                        " s; wait for that process, or end it if it hangs",
                    database_};
+    }
+    if (!told && on_wait_ && Clock::now() - start > std::chrono::milliseconds(kTellMs)) {
+      told = true;
+      on_wait_("waiting for the database '" + database_ + "', which " + holder() + " is writing (at most " +
+               number_text(static_cast<double>(wait_ms) / 1000.0) + " s)");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms));
     pause_ms = std::min(2 * pause_ms, kPollMaxMs);

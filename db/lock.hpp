@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "assay/sdk/result.hpp"
@@ -24,6 +25,8 @@ class FileLock {
   /// Waits up to `wait_ms`; kUnavailable naming the holder (process, host, program) when the time is over.
   /// A process that has just let the lock go lets a waiting one pass first.
   Result<void> acquire(std::int64_t wait_ms);
+  /// Who is told, once for each long wait, who holds the database.
+  void tell(std::function<void(const std::string&)> on_wait) { on_wait_ = std::move(on_wait); }
   void release();
   [[nodiscard]] bool held() const { return held_; }
 
@@ -32,6 +35,8 @@ class FileLock {
   std::string path_;  ///< of the lock file
   std::string database_;
   std::string self_;  ///< what is written into the file: who holds it
+  std::function<void(const std::string&)> on_wait_;
+  [[nodiscard]] std::string holder() const;
   bool held_ = false;
   bool give_way_ = false;  ///< somebody waited when the lock was last released
 };

@@ -107,6 +107,7 @@ Result<void> Store::Impl::open(const std::filesystem::path& file, const StoreOpt
   Result<FileLock> opened = FileLock::open(file);
   if (!opened) return std::move(opened).error();
   lock = std::move(opened).value();
+  lock.tell(options.on_wait);
   Result<void> turn = lock.acquire(options.lock_wait_ms);
   if (!turn) return turn;
   const Turn hold(lock);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -244,6 +245,9 @@ struct PruneOutcome;  // db/cache.hpp
 struct StoreOptions {
   bool durable = false;  ///< synchronous=FULL: a commit survives power loss
   std::int64_t lock_wait_ms = 30'000;
+  /// Told once for each wait of more than half a second who holds the database. Called on the thread that
+  /// waits.
+  std::function<void(const std::string&)> on_wait;
 };
 
 /// The writer. Thread rule: calls from one thread at a time; the SQLite work happens on the writer's thread.

@@ -126,6 +126,9 @@ int run_session(const Globals& globals, Session& session, ExecuteOptions& execut
   execution.control.stop = &g_stop;
   execution.control.cancel = &g_cancel;
   execution.control.progress = [&](const RunProgress& p) { progress.update(p); };
+  execution.store.on_wait = [&](const std::string& text) {
+    if (!globals.quiet) std::fprintf(stderr, "assay: %s\n", text.c_str());
+  };
   std::vector<std::string> differs;
   Result<ExecuteResult> result = execute(session, execution, &differs);
   progress.finish();

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "tests/support/fixtures/bench.hpp"
@@ -19,24 +18,6 @@ using Json = nlohmann::json;
 namespace {
 
 constexpr int kRows = 150'000;
-
-/// A run that takes several seconds: many texts through a model that is trained in a moment.
-void long_suite(const Bench& bench) {
-  std::ostringstream rows;
-  std::ostringstream train;
-  for (int i = 0; i < kRows; ++i) {
-    rows << R"({"id":"t)" << i << R"(","text":"text number )" << i << " follows the word "
-         << (i * 7919) % 100'003 << R"( and some more words to be scored","label":)" << i % 2 << "}\n";
-    if (i < 2000) train << "text number " << i << " follows some more words\n";
-  }
-  bench.write("texts.jsonl", rows.str());
-  bench.write("train.txt", train.str());
-  bench.write(
-      "long.toml",
-      "[suite]\nname = \"long\"\n[[model]]\nname = \"n\"\nexpr = 'ngram(order=4, train=\"train.txt\")'\n"
-      "[[task]]\nplugin = \"assay.labelled_texts\"\nname = \"texts\"\nparams = { data = \"texts.jsonl\" }\n"
-      "metrics = [\"mia.loss\", \"mia.mink\"]\n");
-}
 
 std::int64_t rows_of(const Bench& bench) {
   return bench.number("x.db", "SELECT count(*) FROM result");
@@ -72,7 +53,7 @@ void check_sound(const Bench& bench) {
 TEST_CASE("interrupt: SIGINT ends with 130, SIGTERM with 143; everything finished is kept and can be read") {
   const int signal = GENERATE(SIGINT, SIGTERM);
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   Child child(bench.options({"run", "long.toml", "--db", "x.db", "--json"}, 100));
   REQUIRE(wait_for_rows(bench, child, 2000));
   const auto sent = std::chrono::steady_clock::now();
@@ -99,7 +80,7 @@ TEST_CASE("interrupt: SIGINT ends with 130, SIGTERM with 143; everything finishe
 
 TEST_CASE("interrupt: the message says what is kept and where") {
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
   REQUIRE(wait_for_rows(bench, child, 500));
   child.send(SIGINT);
@@ -111,7 +92,7 @@ TEST_CASE("interrupt: the message says what is kept and where") {
 
 TEST_CASE("interrupt: a second signal leaves at once and the database is sound") {
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
   REQUIRE(wait_for_rows(bench, child, 500));
   child.send(SIGINT);
@@ -126,7 +107,7 @@ TEST_CASE("interrupt: a second signal leaves at once and the database is sound")
 
 TEST_CASE("interrupt: a signal before the first item leaves nothing broken") {
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   const int milliseconds = GENERATE(1, 10, 40, 120);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
   std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
@@ -142,7 +123,7 @@ TEST_CASE("interrupt: a signal before the first item leaves nothing broken") {
 
 TEST_CASE("kill -9: at any point the database opens, is sound, and loses no committed row (T7)") {
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   // Points spread over the run, at rows rather than at times, so that a slow machine is killed at the same
   // places.
   const std::int64_t least = GENERATE(1, 700, 5000, 9001, 20'000);
@@ -167,7 +148,7 @@ TEST_CASE("kill -9: at any point the database opens, is sound, and loses no comm
 
 TEST_CASE("kill -9: a run whose owner is dead is not shown as running") {
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
   REQUIRE(wait_for_rows(bench, child, 500));
   child.send(SIGKILL);
@@ -179,7 +160,7 @@ TEST_CASE("kill -9: a run whose owner is dead is not shown as running") {
 
 TEST_CASE("live: another process reads the state of a run that works") {
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
   REQUIRE(wait_for_rows(bench, child, 500));
   const ChildResult show = bench.run({"show", "--db", "x.db", "--json"});
@@ -194,7 +175,7 @@ TEST_CASE("live: another process reads the state of a run that works") {
 
 TEST_CASE("two runs on one database at a time both finish") {
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   Child one(bench.options({"run", "long.toml", "--db", "x.db", "--limit", "6000", "--json"}, 100));
   Child two(bench.options({"run", "long.toml", "--db", "x.db", "--limit", "6000-12000", "--json"}, 100));
   const ChildResult first = one.wait();

@@ -1,11 +1,14 @@
 // A run that was cut off is continued: only the missing work is done, and the numbers are those of a run that
 // was never interrupted.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "tests/support/fixtures/bench.hpp"
@@ -17,23 +20,6 @@ using Json = nlohmann::json;
 namespace {
 
 constexpr int kRows = 60'000;
-
-void long_suite(const Bench& bench, int rows = kRows) {
-  std::ostringstream texts;
-  std::ostringstream train;
-  for (int i = 0; i < rows; ++i) {
-    texts << R"({"id":"t)" << i << R"(","text":"text number )" << i << " follows the word "
-          << (i * 7919) % 100'003 << R"( and some more words to be scored","label":)" << i % 2 << "}\n";
-    if (i < 2000) train << "text number " << i << " follows some more words\n";
-  }
-  bench.write("texts.jsonl", texts.str());
-  bench.write("train.txt", train.str());
-  bench.write(
-      "long.toml",
-      "[suite]\nname = \"long\"\n[[model]]\nname = \"n\"\nexpr = 'ngram(order=4, train=\"train.txt\")'\n"
-      "[[task]]\nplugin = \"assay.labelled_texts\"\nname = \"texts\"\nparams = { data = \"texts.jsonl\" }\n"
-      "metrics = [\"mia.loss\", \"mia.mink\"]\n");
-}
 
 /// Starts the long run, stops it when some rows are there, gives their number.
 std::int64_t cut_off(Bench& bench, int signal) {
@@ -72,7 +58,7 @@ Words rows_of(const Bench& bench, const std::string& database) {
 
 TEST_CASE("resume: after a kill the identical run does the missing work only and gives the same numbers") {
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   const ChildResult whole = bench.run({"run", "long.toml", "--db", "whole.db", "--json"});
   REQUIRE(whole.code == 0);
   const std::int64_t kept = cut_off(bench, SIGKILL);
@@ -102,7 +88,7 @@ TEST_CASE("resume: after a kill the identical run does the missing work only and
 
 TEST_CASE("resume: the verb continues an interrupted run, from another folder too; the message says how") {
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   REQUIRE(cut_off(bench, SIGINT) < kRows);
   std::filesystem::create_directory(bench.path("elsewhere"));
   ChildOptions options = bench.options({"resume", "--db", (bench.path("x.db")).string()}, 100);
@@ -124,7 +110,7 @@ TEST_CASE("resume: the verb continues an interrupted run, from another folder to
 
 TEST_CASE("resume: changed data are code 12 with the changed part named, and the run stays as it was") {
   Bench bench;
-  long_suite(bench);
+  bench.long_suite(kRows);
   const std::int64_t kept = cut_off(bench, SIGKILL);
   bench.write("texts.jsonl", "{\"id\":\"t0\",\"text\":\"something else\",\"label\":1}\n");
   const ChildResult resumed = bench.run({"resume", "latest", "--db", "x.db"});
@@ -139,7 +125,7 @@ TEST_CASE("resume: changed data are code 12 with the changed part named, and the
 
 TEST_CASE("resume: a run whose owner is alive is refused with its process named; a run of its own is not") {
   Bench bench;
-  long_suite(bench, 150'000);
+  bench.long_suite(150'000);
   Child child(bench.options({"run", "long.toml", "--db", "x.db", "--quiet"}, 100));
   for (int i = 0; i < 2000 && child.running(); ++i) {
     try {
@@ -178,4 +164,33 @@ TEST_CASE("resume: items that failed are run again when asked for, and only they
   CHECK(bench.number("x.db", "SELECT count(*) FROM response WHERE key_head IS NULL") ==
         20);  // both failures on record
   CHECK(bench.number("x.db", "SELECT n_error FROM evaluation") == 10);
+}
+
+TEST_CASE("lock: a second process says who holds the database, and waits or leaves as asked") {
+  Bench bench;
+  bench.small_suite(10);
+  REQUIRE(bench.run({"run", "small.toml", "--db", "x.db", "--quiet"}).code == 0);
+  const int file = ::open(bench.path("x.db.lock").c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(file >= 0);
+  REQUIRE(::flock(file, LOCK_EX) == 0);
+  const std::string name = "process 4242 on elsewhere (assay)\n";
+  REQUIRE(::ftruncate(file, 0) == 0);
+  REQUIRE(::pwrite(file, name.data(), name.size(), 0) == static_cast<ssize_t>(name.size()));
+  const ChildResult leaves = bench.run({"run", "small.toml", "--db", "x.db", "--wait", "0s"});
+  INFO(leaves.err);
+  CHECK(leaves.code == 4);
+  CHECK(leaves.seconds < 2);
+  CHECK_THAT(leaves.err, ContainsSubstring("process 4242 on elsewhere"));
+  // Readers need no turn.
+  CHECK(bench.run({"show", "--db", "x.db"}).code == 0);
+  CHECK(bench.run({"list", "runs", "--db", "x.db"}).code == 0);
+  Child waits(bench.options({"run", "small.toml", "--db", "x.db", "--wait", "30s"}));
+  for (int i = 0; i < 500 && !holds(waits.error_text(), "waiting for the database"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  CHECK_THAT(waits.error_text(), ContainsSubstring("process 4242 on elsewhere"));
+  REQUIRE(waits.running());
+  REQUIRE(::flock(file, LOCK_UN) == 0);
+  ::close(file);
+  CHECK(waits.wait().code == 0);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM run") == 2);
 }
