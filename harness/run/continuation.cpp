@@ -157,11 +157,13 @@ Result<Continuation> continuation_of(const RunRow& run) {
   return out;
 }
 
-Result<RowId> unfinished_run(Reader& reader, const std::string& identity, RowId* alive) {
+Result<RowId> unfinished_run(Reader& reader, const std::string& identity, const std::string& label,
+                             RowId* alive) {
   *alive = 0;
   Result<std::vector<RunSummary>> runs = reader.runs_with(identity);
   if (!runs) return std::move(runs).error();
   for (const RunSummary& run : *runs) {
+    if (run.run.label != label) continue;
     if (run.run.status == "running" && *alive == 0) *alive = run.run.id;
     if (run.run.status == "interrupted" || run.run.status == "failed") return run.run.id;
   }

@@ -32,8 +32,9 @@ struct Continuation {
 /// kData when the run was imported, or was written by a program that did not record its options.
 Result<Continuation> continuation_of(const RunRow& run);
 
-/// The newest unfinished run with this identity that no living process works on; 0: none. `*alive` gets the
-/// newest one that is being worked on, or 0.
-Result<RowId> unfinished_run(Reader& reader, const std::string& identity, RowId* alive);
+/// The newest unfinished run with this identity and label that no living process works on; 0: none. `*alive`
+/// gets the newest one that is being worked on, or 0.
+Result<RowId> unfinished_run(Reader& reader, const std::string& identity, const std::string& label,
+                             RowId* alive);
 
 }  // namespace assay::host

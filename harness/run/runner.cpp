@@ -19,6 +19,7 @@
 namespace assay::host {
 namespace {
 
+constexpr std::size_t kRequestsPerItem = 2;  ///< a guess; more make the filter less sharp, not wrong
 constexpr std::uint64_t kStatistics = ASSAY_CAP_LOGPROB | ASSAY_CAP_RANK | ASSAY_CAP_ENTROPY |
                                       ASSAY_CAP_MOMENTS | ASSAY_CAP_TOP1 | ASSAY_CAP_TOPK;
 
@@ -43,7 +44,8 @@ class Run {
       const std::int64_t items = tasks_[planned.task].items;
       if (planned.unsupported.empty() && items > 0) outcome_.planned += items;
     }
-    asked_ = KeyFilter(static_cast<std::size_t>(std::max<std::int64_t>(outcome_.planned, 0)));
+    asked_ =
+        KeyFilter(static_cast<std::size_t>(std::max<std::int64_t>(outcome_.planned, 0)) * kRequestsPerItem);
     for (std::size_t m = 0; m < plan_.models.size() && !stopped(); ++m) {
       if (Result<void> ok = run_model(m); !ok) return std::move(ok).error();
     }

@@ -290,8 +290,8 @@ Result<RowId> open_run(Store& store, Reader& reader, const Session& session, con
                        ExecuteResult& result, std::vector<std::string>* differs) {
   const Json parts = identity_parts(session);
   RowId run = options.resume, alive = 0;
-  if (run == 0 && options.control.cache == CacheUse::kUse && options.label.empty()) {
-    Result<RowId> found = unfinished_run(reader, sha256_hex(canonical(parts)), &alive);
+  if (run == 0 && options.control.cache == CacheUse::kUse) {
+    Result<RowId> found = unfinished_run(reader, sha256_hex(canonical(parts)), options.label, &alive);
     if (!found) return found;
     run = *found;
   }

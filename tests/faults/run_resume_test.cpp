@@ -86,6 +86,26 @@ TEST_CASE("resume: after a kill the identical run does the missing work only and
   CHECK(Json::parse(third.out)["requests_served"] == kRows);
 }
 
+TEST_CASE(
+    "resume: a label belongs to the command: the same one continues, another one begins a run of its own") {
+  Bench bench;
+  bench.long_suite(kRows);
+  Child child(bench.options({"run", "long.toml", "--db", "x.db", "--label", "nightly", "--quiet"}, 100));
+  for (int i = 0; i < 3000 && child.running(); ++i) {
+    if (std::filesystem::exists(bench.path("x.db")) &&
+        bench.number("x.db", "SELECT count(*) FROM result") > 0)
+      break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  child.send(SIGKILL);
+  (void)child.wait();
+  CHECK(bench.run({"run", "long.toml", "--db", "x.db", "--label", "other", "--quiet"}).code == 0);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM run") == 2);
+  CHECK(bench.run({"run", "long.toml", "--db", "x.db", "--label", "nightly", "--quiet"}).code == 0);
+  CHECK(bench.number("x.db", "SELECT count(*) FROM run") == 2);
+  CHECK(bench.texts("x.db", "SELECT status FROM run ORDER BY id") == Words{"complete", "complete"});
+}
+
 TEST_CASE("resume: the verb continues an interrupted run, from another folder too; the message says how") {
   Bench bench;
   bench.long_suite(kRows);
