@@ -47,6 +47,7 @@ int resume_verb(const Globals& globals, const po::variables_map& values) {
   execution.control.retry = continuation->control.retry;
   execution.control.cache = continuation->control.cache;
   execution.control.threads = continuation->control.threads;
+  execution.control.keep_all_statistics = continuation->control.keep_all_statistics;
   execution.strict = options.plan.strict;
   execution.resume = run->run.id;
   execution.retry_errors = values.count("retry-errors") != 0;

@@ -194,6 +194,14 @@ Result<void> read_control(const po::variables_map& values, ExecuteOptions& execu
     if (Result<void> ok = read_duration(values, name, *target); !ok) return ok;
   }
   execution.store.lock_wait_ms = static_cast<std::int64_t>(wait / 1'000'000);
+  if (values.count("statistics") != 0) {
+    const std::string which = values["statistics"].as<std::string>();
+    if (which != "all" && which != "needed") {
+      return Error{
+          Code::kInvalidArgument, "--statistics " + printable(which, 40) + ": expected all or needed", {}};
+    }
+    control.keep_all_statistics = which == "all";
+  }
   const bool ignore = values.count("no-cache") != 0, refresh = values.count("refresh-cache") != 0;
   if (ignore && refresh) {
     return Error{Code::kInvalidArgument, "--no-cache and --refresh-cache exclude each other", {}};
@@ -208,7 +216,8 @@ std::string command_line(const po::variables_map& values) {
     for (const std::string& value : get<std::vector<std::string>>(values, name))
       text += std::string(" --") + name + " '" + value + "'";
   }
-  for (const char* name : {"limit", "items", "label", "attempts", "backoff", "attempt-timeout", "timeout"}) {
+  for (const char* name :
+       {"limit", "items", "label", "statistics", "attempts", "backoff", "attempt-timeout", "timeout"}) {
     if (values.count(name) != 0)
       text += std::string(" --") + name + " '" + values[name].as<std::string>() + "'";
   }
@@ -236,6 +245,9 @@ po::options_description run_options() {
       "threads", po::value<std::string>()->value_name("N"), "threads for model calls (default: all)")(
       "no-cache", "ask everything; stored answers are neither used nor replaced, and no run is continued")(
       "refresh-cache", "ask everything; new answers take the place of stored ones")(
+      "statistics", po::value<std::string>()->value_name("all|needed"),
+      "token statistics to keep: all that the model gives in one pass, so that later metrics can be computed "
+      "(default), or what the suite's metrics need")(
       "attempts", po::value<std::string>()->value_name("N"),
       "calls for one request that fails for a time (default 3)")(
       "backoff", po::value<std::string>()->value_name("TIME"),

@@ -60,9 +60,12 @@ void compare_parts(const Json& recorded, const Json& now, const std::string& pat
 
 }  // namespace
 
-Json identity_parts(const Session& session) {
+Json identity_parts(const Session& session, const RunControl& control) {
   const Plan& plan = session.plan;
-  Json parts = {{"seed", plan.seed}, {"repeats", plan.repeats}, {"selection", plan.selection.to_json()}};
+  Json parts = {{"statistics", control.keep_all_statistics ? "all" : "needed"},
+                {"seed", plan.seed},
+                {"repeats", plan.repeats},
+                {"selection", plan.selection.to_json()}};
   for (const PlannedModel& model : plan.models) {
     Result<const ModelInstance*> live = session.factory->model(model.binding);
     parts["model"][model.name] = live ? (*live)->fingerprint() : model.binding.expression;
@@ -104,6 +107,7 @@ std::string options_json(const SessionOptions& options, const RunControl& contro
       {"strict", options.plan.strict},
       {"retry", control.retry.to_json()},
       {"cache", kCacheUse[static_cast<int>(control.cache)]},
+      {"statistics", control.keep_all_statistics ? "all" : "needed"},
       {"threads", control.threads},
       {"parts", parts}};
   for (const fs::path& file : options.registry.files)
@@ -146,6 +150,7 @@ Result<Continuation> continuation_of(const RunRow& run) {
     out.control.cache = cache == "ignore"    ? CacheUse::kIgnore
                         : cache == "refresh" ? CacheUse::kRefresh
                                              : CacheUse::kUse;
+    out.control.keep_all_statistics = from.value("statistics", "all") == "all";
     out.control.threads = from.value("threads", 0U);
     out.parts = from.at("parts");
   } catch (const Json::exception& failure) {

@@ -14,7 +14,7 @@ namespace assay::host {
 /// Names and digests of everything that decides what is asked and how it is scored: recipes (data, prompts,
 /// parameters, metrics), model fingerprints, plugin libraries, seed, repeats, selection. Models must be
 /// loaded.
-Json identity_parts(const Session& session);
+Json identity_parts(const Session& session, const RunControl& control);
 
 /// Differences between two sets of parts as phrases ("the fingerprint of model 'm'"), empty when equal.
 std::vector<std::string> differing_parts(const Json& recorded, const Json& now);

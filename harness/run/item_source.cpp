@@ -12,6 +12,10 @@
 namespace assay::host {
 namespace {
 
+// What a model computes in one pass over a distribution; top-k would need a k.
+constexpr std::uint64_t kKeptStatistics =
+    ASSAY_CAP_LOGPROB | ASSAY_CAP_RANK | ASSAY_CAP_ENTROPY | ASSAY_CAP_MOMENTS | ASSAY_CAP_TOP1;
+
 void mark(std::vector<std::uint32_t>& marks, std::size_t at, std::uint64_t content) {
   if (marks.size() <= at) marks.resize(at + 1 + at / 2);
   marks[at] = content_mark(content);
@@ -132,22 +136,31 @@ Result<bool> ItemSource::finished(LiveEvaluation& evaluation, const assay_item& 
   for (std::size_t r = 0; r < item.request_count; ++r) {
     assay_request request = *element(item.requests, item.request_size, r);
     if (evaluation.role(view(request.role)) != evaluation.target) continue;
-    complete(evaluation, item, repeat, request);
-    scratch_.clear();
-    append_request_json(request, evaluation.target->keyed_by_item(), scratch_);
-    evaluation.prompts.field(scratch_);
+    complete(evaluation, *evaluation.target, item, repeat, request);
+    add_prompt(evaluation, request);
   }
   return true;
 }
 
-void ItemSource::complete(const LiveEvaluation& evaluation, const assay_item& item, std::uint32_t repeat,
-                          assay_request& request) const {
+void ItemSource::add_prompt(LiveEvaluation& evaluation, assay_request request) {
+  request.want = 0;
+  scratch_.clear();
+  append_request_json(request, evaluation.target->keyed_by_item(), scratch_);
+  evaluation.prompts.field(scratch_);
+}
+
+void ItemSource::complete(const LiveEvaluation& evaluation, const ModelInstance& model,
+                          const assay_item& item, std::uint32_t repeat, assay_request& request) const {
   request.struct_size = sizeof request;
   request.task = str(evaluation.plan->name);
   request.item = item.id;
   request.variant = item.variant;
   request.repeat = repeat;
-  if (request.kind == ASSAY_REQUEST_SCORE) request.want |= evaluation.want;
+  if (request.kind == ASSAY_REQUEST_SCORE) {
+    request.want |= evaluation.want;
+    if (keep_all_ && (request.want & kKeptStatistics) != 0)
+      request.want |= kKeptStatistics & model.capabilities();
+  }
   const bool samples = request.kind == ASSAY_REQUEST_GENERATE && (request.temperature > 0 || request.n > 1);
   if (samples && request.seed == 0) {
     const Digest digest = sha256("assay.seed.v1|" + std::to_string(seed_) + "|sample|" +

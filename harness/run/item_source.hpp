@@ -23,8 +23,9 @@ Result<void> next_items(const LiveTask& live, std::uint64_t& cursor, std::size_t
 /// Walks through the items of evaluations, over those that have a row already. One thread.
 class ItemSource {
  public:
-  ItemSource(std::uint64_t seed, std::int64_t repeats, const std::atomic<int>* stop)
-      : seed_(seed), repeats_(static_cast<std::size_t>(repeats)), stop_(stop) {}
+  /// `keep_all`: token statistics are asked for beyond what the metrics need.
+  ItemSource(std::uint64_t seed, std::int64_t repeats, bool keep_all, const std::atomic<int>* stop)
+      : seed_(seed), repeats_(static_cast<std::size_t>(repeats)), keep_all_(keep_all), stop_(stop) {}
 
   /// Learns from the database which items of the evaluation are kept (in its item set) and which are
   /// finished. `states` is increased by the finished ones; gives their number.
@@ -39,9 +40,15 @@ class ItemSource {
   /// kData when it says something else now.
   Result<bool> finished(LiveEvaluation& evaluation, const assay_item& item, std::uint64_t position,
                         std::uint32_t repeat);
-  /// Fills what the host adds to a task's request: names, repeat, wanted statistics, the seed of samples.
-  void complete(const LiveEvaluation& evaluation, const assay_item& item, std::uint32_t repeat,
-                assay_request& request) const;
+  /// Fills what the host adds to a task's request to `model`: names, repeat, wanted statistics, the seed of
+  /// samples. Where a metric needs statistics of tokens, all that the model gives in the same pass are asked
+  /// for, so that a metric of later days can be computed and another metric in the suite does not make it
+  /// another request.
+  void complete(const LiveEvaluation& evaluation, const ModelInstance& model, const assay_item& item,
+                std::uint32_t repeat, assay_request& request) const;
+  /// Adds a request of the target to the hash of all prompts. What is wanted of the answer is no part of a
+  /// prompt.
+  void add_prompt(LiveEvaluation& evaluation, assay_request request);
 
  private:
   [[nodiscard]] std::size_t place(std::uint64_t position, std::uint32_t repeat) const {
@@ -55,6 +62,7 @@ class ItemSource {
 
   std::uint64_t seed_;
   std::size_t repeats_;
+  bool keep_all_;
   const std::atomic<int>* stop_;
   std::string scratch_;
 };

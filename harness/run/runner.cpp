@@ -33,7 +33,7 @@ class Run {
         store_(store),
         reader_(reader),
         control_(control),
-        source_(plan.seed, plan.repeats, control.stop),
+        source_(plan.seed, plan.repeats, control.keep_all_statistics, control.stop),
         workers_(control.threads != 0 ? control.threads : std::max(1U, std::thread::hardware_concurrency())) {
     outcome_.run = run;
   }
@@ -295,17 +295,19 @@ class Run {
     window.items().back().item = &item;
     if (item.status.code != ASSAY_OK) return;
     for (std::size_t r = 0; r < item.request_count; ++r) {
-      assay_request request = *element(item.requests, item.request_size, r);
-      const ModelInstance* model = evaluation.role(view(request.role));
-      source_.complete(evaluation, item, repeat, request);
+      const assay_request& asked = *element(item.requests, item.request_size, r);
+      const ModelInstance* model = evaluation.role(view(asked.role));
       const bool is_target = model == evaluation.target;
       if (model == nullptr)
         model = evaluation.target;  // the model answers UNSUPPORTED for a role nobody plays
-      const std::uint32_t use = window.add(model, request, index);
-      window.items()[index].uses.push_back(use);
-      if (repeat == 0 && is_target) evaluation.prompts.field(window.unique(use).json);
+      assay_request request = asked;
+      source_.complete(evaluation, *model, item, repeat, request);
+      window.items()[index].uses.push_back(window.add(model, request, index));
+      if (repeat == 0 && is_target) source_.add_prompt(evaluation, request);
       if (!evaluation.wants_reference || !is_target) continue;
       if (const ModelInstance* reference = evaluation.role("retain_reference"); reference != nullptr) {
+        request = asked;
+        source_.complete(evaluation, *reference, item, repeat, request);
         window.items()[index].reference.push_back(window.add(reference, request, index));
       }
     }

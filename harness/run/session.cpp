@@ -288,7 +288,7 @@ namespace {
 // The run to write into: a new one, or an unfinished one that asks and scores the same.
 Result<RowId> open_run(Store& store, Reader& reader, const Session& session, const ExecuteOptions& options,
                        ExecuteResult& result, std::vector<std::string>* differs) {
-  const Json parts = identity_parts(session);
+  const Json parts = identity_parts(session, options.control);
   RowId run = options.resume, alive = 0;
   if (run == 0 && options.control.cache == CacheUse::kUse) {
     Result<RowId> found = unfinished_run(reader, sha256_hex(canonical(parts)), options.label, &alive);
