@@ -154,7 +154,7 @@ std::string states_lines(const std::vector<const AggregateLine*>& lines) {
   Grouped said;
   for (const std::string& model : models) {
     const std::vector<Tally> tallies = tallies_of(lines, model);
-    if (!tallies.empty()) said.add(model_text(tallies), model);
+    if (!tallies.empty()) said.add(model_text(tallies), printable(model));
   }
   std::string out;
   for (const auto& [text, names] : said.texts) out += "  " + names_text(names) + ": " + text;

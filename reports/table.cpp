@@ -201,7 +201,7 @@ std::string result_table(const std::vector<AggregateLine>& lines, const TableOpt
       add_row(table, lines, *line);
     }
     if (!out.empty()) out += "\n";
-    const std::string title = recipe + "  (recipe " + hash + ")";
+    const std::string title = printable(recipe) + "  (recipe " + hash + ")";
     out += (options.color ? "\x1b[1m" + title + "\x1b[0m" : title) + "\n" + table.text(2, options.color);
     const std::string states = states_lines(all);
     out += options.color && !states.empty() ? "\x1b[2m" + states + "\x1b[0m" : states;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "harness/base/strings.hpp"
+
 namespace assay::host {
 
 std::size_t display_width(const std::string& text) {
@@ -15,6 +17,8 @@ void TextTable::column(std::string title, Align align, bool dim) {
 
 void TextTable::row(std::vector<std::string> cells) {
   cells.resize(columns_.size());
+  // Names come from suites and foreign logs: no control sequence of theirs reaches the terminal.
+  for (std::string& cell : cells) cell = printable(cell, 3 * cell.size());
   rows_.push_back(std::move(cells));
 }
 

@@ -148,7 +148,12 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
   while (!text.empty() && out.size() < bytes_max) {
     const std::size_t length = utf8_sequence(text);
     const auto lead = static_cast<unsigned char>(text.front());
-    if (length == 0 || lead < 0x20 || lead == 0x7F) {
+    // C1 controls (U+0080 to U+009F) are C2 80 to C2 9F; some terminals obey them like escape sequences.
+    const bool c1 = lead == 0xC2 && length == 2 && static_cast<unsigned char>(text[1]) < 0xA0;
+    if (c1) {
+      out += "\xEF\xBF\xBD";
+      text.remove_prefix(2);
+    } else if (length == 0 || lead < 0x20 || lead == 0x7F) {
       out += (length != 0 && (text.front() == '\n' || text.front() == '\t')) ? " " : "\xEF\xBF\xBD";
       text.remove_prefix(1);
     } else {

@@ -46,7 +46,7 @@ int import_verb(const Globals& globals, const po::variables_map& values) {
   if (!options.read.format.empty() &&
       std::find(kFormats.begin(), kFormats.end(), options.read.format) == kFormats.end()) {
     return report(globals, {Code::kInvalidArgument,
-                            "--as " + options.read.format + ": expected " + join(kFormats, ", ") +
+                            "--as " + printable(options.read.format) + ": expected " + join(kFormats, ", ") +
                                 did_you_mean(options.read.format, kFormats),
                             {}});
   }

@@ -103,8 +103,8 @@ int show_item(const Globals& globals, Reader& reader, const RunSummary& run, con
                 {"variant", item.variant},
                 {"state", state_name(item.state)},
                 {"message", item.message}};
-    text += item.recipe + ", " + item.model + ", item " + printable(item.item_id) +
-            (item.variant.empty() ? "" : " (" + item.variant + ")") + ": " + state_name(item.state) +
+    text += printable(item.recipe) + ", " + printable(item.model) + ", item " + printable(item.item_id) +
+            (item.variant.empty() ? "" : " (" + printable(item.variant) + ")") + ": " + state_name(item.state) +
             (item.message.empty() ? "" : " - " + printable(item.message, 400)) + "\n";
     for (const ItemResponse& r : *responses) {
       one["responses"].push_back({{"name", r.name},
@@ -113,7 +113,7 @@ int show_item(const Globals& globals, Reader& reader, const RunSummary& run, con
                                   {"answer", r.answer},
                                   {"state", state_name(r.state)},
                                   {"message", r.message}});
-      text += "  request " + r.name + (r.role.empty() ? "" : " [" + r.role + "]") + ": " +
+      text += "  request " + printable(r.name) + (r.role.empty() ? "" : " [" + r.role + "]") + ": " +
               printable(r.request, 600) + "\n";
       text += "   answer " +
               (r.message.empty() ? printable(r.answer, 600)
@@ -127,7 +127,7 @@ int show_item(const Globals& globals, Reader& reader, const RunSummary& run, con
                                {"number", std::isfinite(s.number) ? Json(s.number) : Json(nullptr)},
                                {"state", state_name(s.state)},
                                {"note", s.note}});
-      text += "  " + s.metric + " " + s.value + " = " +
+      text += "  " + printable(s.metric) + " " + printable(s.value) + " = " +
               (std::isfinite(s.number) ? number_text(s.number)
                                        : std::string("n/a (") + state_name(s.state) + ")") +
               (s.note.empty() ? "" : "  [" + printable(s.note, 200) + "]") + "\n";

@@ -57,6 +57,7 @@ struct ImportedExchange {
   std::string error;                  ///< the recorded error; not empty: state error
   bool retryable = false;
   std::string model;                  ///< the model the endpoint named, when it differs from the one asked
+  bool cached = false;                ///< the log says that the answer was there before and not asked for
   std::int64_t tokens_in = -1, tokens_out = -1, tokens_cached = -1, tokens_total = -1;
   double seconds = kAbsent;
   std::string provider_id;
@@ -78,12 +79,17 @@ struct ImportedRow {
   std::vector<double> scores;    ///< parallel to ImportedTask::values; NaN: missing
   std::vector<std::string> notes;///< parallel or empty: explanation, extracted answer, or the text of a label
   bool non_finite = false;       ///< a recorded score was NaN or infinite (as opposed to absent)
+  /// Parallel or empty: enum assay_state of each score, where the log states it beside the number; kMissing:
+  /// the metric was not asked; kUnstated: it follows from the row.
+  std::vector<int> score_states;
 };
+inline constexpr int kUnstated = -1;
 inline constexpr int kMissing = -2;  ///< ImportedRow::state: listed by the log, never answered; stored as no result
 
 /// One task of the log; becomes a recipe and an evaluation.
 struct ImportedTask {
   std::string name;
+  std::string model;                  ///< who did it; empty: the run's. Tasks of one name differ in it
   std::string version, config_json;   ///< the source's task version and settings as JSON, may be empty
   std::int64_t planned = -1;          ///< items (times repeats) the log set out to do; -1: as many as there are rows
   std::int64_t repeats = 1;
@@ -97,7 +103,7 @@ struct ImportedTask {
 /// The run as a whole.
 struct ImportedRun {
   std::string format;                 ///< lm-eval, inspect, helm, jsonl, csv, batch
-  std::string model;                  ///< name as recorded; "unknown" when the log has none
+  std::string model;                  ///< name as recorded, the first of several; "unknown" without any
   std::string model_json;             ///< what the log says of the model: arguments, revision, base URL ...
   std::string suite;                  ///< shown as the suite's name
   std::string created;                ///< RFC 3339 or empty

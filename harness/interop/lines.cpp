@@ -52,7 +52,7 @@ Result<bool> LineReader::fill() {
 }
 
 Result<bool> LineReader::next(Line& line) {
-  if (number_ == 0) {
+  if (number_ == 0 && offset_ == 0) {
     while (end_ < 3) {
       const auto more = fill();
       if (!more) return more.error();
@@ -97,6 +97,19 @@ Result<bool> LineReader::next(Line& line) {
     offset_ += taken;
     if (found != nullptr || !*more) return true;
   }
+}
+
+Result<void> LineReader::seek(std::uint64_t offset, std::uint64_t number) {
+  if (offset >= offset_ && offset - offset_ <= end_ - begin_) {
+    begin_ += static_cast<std::size_t>(offset - offset_);
+  } else {
+    if (::fseeko(file_.get(), static_cast<off_t>(offset), SEEK_SET) != 0) return unreadable(path_, offset);
+    begin_ = end_ = 0;
+    ended_ = false;
+  }
+  offset_ = offset;
+  number_ = number - 1;
+  return {};
 }
 
 Result<std::string_view> LineReader::at(std::uint64_t offset, std::uint64_t length,

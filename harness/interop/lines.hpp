@@ -30,6 +30,9 @@ class LineReader {
   /// The next line; false at the end. A byte-order mark at the beginning of the file is left out. kData when
   /// the file cannot be read on.
   Result<bool> next(Line& line);
+  /// next() goes on with line `number`, which begins at `offset`: both as an earlier Line had them. Cheap for
+  /// lines that lie a little ahead.
+  Result<void> seek(std::uint64_t offset, std::uint64_t number);
   /// The bytes [offset, offset + length) of the file, in a buffer of the same kind. Does not move next().
   Result<std::string_view> at(std::uint64_t offset, std::uint64_t length, std::vector<char>& buffer) const;
 

@@ -1,10 +1,12 @@
 // Plain rows: JSON lines, CSV and TSV. Two passes: the first checks every row and learns what has to be known
-// before the first row is handed over (columns, whether they are binary, repeats, the model), the second
-// hands over.
+// before the first row is handed over (tasks, models, columns, whether they are binary, repeats, and where
+// the rows of each task and model lie), the second hands over, task by task.
 #include "harness/interop/read_rows.hpp"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 #include <unordered_set>
 
 #include "harness/base/hash.hpp"
@@ -14,59 +16,98 @@
 namespace assay::host::interop {
 namespace {
 
+using rows::Column;
 using rows::Mapping;
 using rows::Record;
 using rows::Records;
 using rows::Role;
 
 constexpr std::size_t kWarningsShown = 20;
-constexpr std::array<std::pair<std::string_view, int>, 9> kStates{{{"ok", ASSAY_STATE_OK},
-                                                                   {"empty", ASSAY_STATE_EMPTY},
-                                                                   {"refused", ASSAY_STATE_REFUSED},
-                                                                   {"truncated", ASSAY_STATE_TRUNCATED},
-                                                                   {"unparsed", ASSAY_STATE_UNPARSED},
-                                                                   {"unsupported", ASSAY_STATE_UNSUPPORTED},
-                                                                   {"error", ASSAY_STATE_ERROR},
-                                                                   {"timeout", ASSAY_STATE_TIMEOUT},
-                                                                   {"missing", kMissing}}};
 
 struct KeyHash {
   std::size_t operator()(const Key128& key) const { return static_cast<std::size_t>(key.low); }
 };
 
-/// What the first pass learns of one mapped field.
+/// What the first pass learns of one mapped field, in one task.
 struct Seen {
   bool somewhere = false;  ///< the field occurs at all
+  bool filled = false;     ///< and is not null
   bool numbers = false;    ///< kMetric: a finite number occurs
   bool others = false;     ///< kMetric: a finite number beside 0 and 1 occurs
   bool unusable = false;   ///< kMetric without a mapping file: holds something that is no number
 };
 
+/// One task of the file.
+struct Seed {
+  std::string name;
+  std::vector<Seen> seen;  ///< parallel to the mapping's sources, as far as it is long
+  std::int64_t repeats = 1;
+  bool outputs = false;
+  std::vector<Column> columns;
+  std::vector<ImportedValue> values;
+
+  Seen& at(std::size_t source) {
+    if (seen.size() <= source) seen.resize(source + 1);
+    return seen[source];
+  }
+};
+
+/// Good rows of one task and model that follow each other in the file, bad ones aside.
+struct Stretch {
+  std::uint64_t offset = 0, line = 0;
+  std::int64_t rows = 0;
+};
+using Stretches = std::vector<Stretch>;
+using Ids = std::unordered_set<Key128, KeyHash>;
+
+Key128 key_of(const ImportedRow& row, const std::string& place = {}) {
+  return fast_key(place + row.variant + '\x1F' + row.id + '\x1F' + std::to_string(row.repeat));
+}
+
 class RowsReader {
  public:
   RowsReader(const std::filesystem::path& path, const ImportOptions& options, ImportSink& sink,
              ImportSummary& summary)
-      : path_(path), name_(path.filename().string()), options_(options), sink_(sink), summary_(summary) {}
+      : path_(path),
+        name_(path.filename().string()),
+        options_(options),
+        sink_(sink),
+        summary_(summary),
+        maker_(mapping_, options, name_) {}
 
   Result<void> run() {
-    auto mapping = rows::load_mapping(options_.map, options_.number_lines);
-    if (!mapping) return mapping.error();
+    Result<Mapping> mapping = rows::load_mapping(options_.map, options_.number_lines);
+    if (!mapping) return std::move(mapping).error();
+    if (options_.map.empty()) {
+      Result<bool> own = exported();
+      if (!own) return std::move(own).error();
+      if (*own) *mapping = rows::exported_mapping();
+    }
     mapping_ = std::move(*mapping);
-    seen_.resize(mapping_.sources.size());
-    auto surveyed = survey();
-    if (!surveyed) return surveyed;
-    auto told = tell();
-    return told ? hand_over() : std::move(told);
+    if (Result<void> done = survey(); !done) return done;
+    settle_models();
+    choose_columns();
+    if (Result<void> done = tell(); !done) return done;
+    return hand_over();
   }
 
  private:
-  [[nodiscard]] Result<std::unique_ptr<Records>> records() const {
+  [[nodiscard]] Result<std::unique_ptr<Records>> records(const Mapping& mapping) const {
     const bool table = options_.format == "csv";
-    return table ? rows::open_table(path_, mapping_) : rows::open_jsonl(path_, mapping_);
+    return table ? rows::open_table(path_, mapping) : rows::open_jsonl(path_, mapping);
   }
-  [[nodiscard]] Error problem(const Record& record, const std::string& what) const {
-    const std::string where = name_ + ":" + std::to_string(record.line);
-    return Error{Code::kData, where + ": " + what, where};
+
+  /// Whether the first row has the fields that an export writes.
+  [[nodiscard]] Result<bool> exported() const {
+    const Mapping nothing;
+    Result<std::unique_ptr<Records>> reader = records(nothing);
+    if (!reader) return std::move(reader).error();
+    Record record;
+    const Result<bool> more = (*reader)->next(record);
+    if (!more || !*more) return more;
+    std::vector<std::string> fields;
+    for (auto& [key, value] : record.others) fields.push_back(std::move(key));
+    return rows::is_exported(fields);
   }
 
   Result<void> bad(const Record& record, Error error) {
@@ -77,326 +118,228 @@ class RowsReader {
     return reject(options_, summary_, std::move(error));
   }
 
+  [[nodiscard]] Error duplicate(const Record& record, const ImportedRow& row) const {
+    return maker_.problem(record, "duplicate id " + printable(row.id) +
+                                      (row.repeat == 0 ? "" : " in repeat " + std::to_string(row.repeat)));
+  }
+
+  /// Fields whose names say what they are become sources.
+  void adopt(Record& record) {
+    if (!mapping_.open) return;
+    std::erase_if(record.others, [&](auto& other) {
+      std::optional<rows::Source> source = rows::by_prefix(other.first);
+      if (!source) return false;
+      mapping_.sources.push_back(std::move(*source));
+      record.cells.emplace_back(std::move(other.second));
+      return true;
+    });
+  }
+
+  [[nodiscard]] std::string text_of(const Record& record, Role role) const {
+    const Tree* const cell = maker_.cell(record, role);
+    return cell == nullptr ? std::string() : plain_text(*cell);
+  }
+
   Result<void> survey() {
-    auto reader = records();
-    if (!reader) return reader.error();
-    std::unordered_set<Key128, KeyHash> ids;
+    Result<std::unique_ptr<Records>> reader = records(mapping_);
+    if (!reader) return std::move(reader).error();
+    Ids ids;
     Record record;
     for (;;) {
-      const auto more = (*reader)->next(record);
+      const Result<bool> more = (*reader)->next(record);
       if (!more) return more.error();
       if (!*more) return {};
       std::optional<Error> why = std::move(record.problem);
+      record.problem.reset();
       if (!why) {
-        auto row = row_of(record);
+        adopt(record);
+        Result<ImportedRow> row = maker_.make(record);
         if (!row) {
           why = std::move(row).error();
-        } else if (!ids.insert(fast_key(row->id + '\x1F' + std::to_string(row->repeat))).second) {
-          why = problem(record, "duplicate id " + printable(row->id) +
-                                    (row->repeat == 0 ? "" : " in repeat " + std::to_string(row->repeat)));
         } else {
-          note(record, *row);
+          const std::string task = text_of(record, Role::kTask), model = text_of(record, Role::kModel);
+          if (ids.insert(key_of(*row, task + '\x1F' + model + '\x1F')).second) {
+            note(record, *row, task, model);
+          } else {
+            why = duplicate(record, *row);
+          }
         }
       }
       if (!why) continue;
-      auto rejected = bad(record, std::move(*why));
-      if (!rejected) return rejected;
+      if (Result<void> rejected = bad(record, std::move(*why)); !rejected) return rejected;
     }
   }
 
   /// Learns from a good row.
-  void note(const Record& record, const ImportedRow& row) {
-    repeats_ = std::max<std::int64_t>(repeats_, std::int64_t{row.repeat} + 1);
-    for (std::size_t i = 0; i < seen_.size(); ++i) {
+  void note(const Record& record, const ImportedRow& row, const std::string& task, const std::string& model) {
+    std::size_t t = last_task_;
+    if (t >= seeds_.size() || seeds_[t].name != task) {
+      const auto [at, fresh] = seed_places_.emplace(task, seeds_.size());
+      if (fresh) seeds_.push_back({.name = task, .seen = {}, .columns = {}, .values = {}});
+      t = at->second;
+    }
+    Seed& seed = seeds_[t];
+    if (std::find(models_.begin(), models_.end(), model) == models_.end()) models_.push_back(model);
+    const bool follows = t == last_task_ && model == last_model_ && last_stretch_ != nullptr;
+    if (!follows) {
+      Stretches& stretches = stretches_[{t, model}];
+      stretches.push_back({record.offset, record.line, 0});
+      last_task_ = t;
+      last_model_ = model;
+      last_stretch_ = &stretches;
+    }
+    ++last_stretch_->back().rows;
+    seed.repeats = std::max<std::int64_t>(seed.repeats, std::int64_t{row.repeat} + 1);
+    for (std::size_t i = 0; i < record.cells.size(); ++i) {
       if (!record.cells[i]) continue;
-      seen_[i].somewhere = true;
-      if (mapping_.sources[i].role == Role::kModel && model_.empty() && !record.cells[i]->is_null()) {
-        model_ = plain_text(*record.cells[i]);
-      }
+      Seen& seen = seed.at(i);
+      seen.somewhere = true;
+      seen.filled = seen.filled || !record.cells[i]->is_null();
       if (mapping_.sources[i].role != Role::kMetric) continue;
       double number = kAbsent;
-      if (!metric(*record.cells[i], number)) seen_[i].unusable = true;
+      if (!rows::RowMaker::score(*record.cells[i], number)) seen.unusable = true;
       if (!std::isfinite(number)) continue;
-      seen_[i].numbers = true;
-      if (number != 0 && number != 1) seen_[i].others = true;
+      seen.numbers = true;
+      if (number != 0 && number != 1) seen.others = true;
     }
     for (const std::string& text : record.warnings) {
       if (++warnings_ <= kWarningsShown) warning_texts_.push_back(text);
     }
   }
 
+  /// Rows that name no model belong to the only one that is named, else to --model.
+  void settle_models() {
+    const auto nameless = std::find(models_.begin(), models_.end(), "");
+    if (models_.empty()) models_.emplace_back();
+    if (nameless == models_.end() && !models_.front().empty()) return;
+    std::string name = options_.model.empty() ? "unknown" : options_.model;
+    if (models_.size() == 2) name = models_.front().empty() ? models_.back() : models_.front();
+    for (std::size_t t = 0; t < seeds_.size(); ++t) {
+      const auto found = stretches_.find({t, ""});
+      if (found == stretches_.end()) continue;
+      Stretches without = std::move(found->second);
+      stretches_.erase(found);
+      Stretches& all = stretches_[{t, name}];
+      if (!all.empty()) merged_.insert({t, name});
+      all.insert(all.end(), without.begin(), without.end());
+      std::sort(all.begin(), all.end(),
+                [](const Stretch& a, const Stretch& b) { return a.offset < b.offset; });
+    }
+    std::vector<std::string> models;
+    for (std::string& model : models_) {
+      if (model.empty()) model = name;
+      if (std::find(models.begin(), models.end(), model) == models.end()) models.push_back(model);
+    }
+    models_ = std::move(models);
+  }
+
+  [[nodiscard]] bool somewhere(std::size_t source) const {
+    return std::any_of(seeds_.begin(), seeds_.end(), [&](const Seed& seed) {
+      return source < seed.seen.size() && seed.seen[source].somewhere;
+    });
+  }
+  /// The source that belongs to a metric: its state or note.
+  [[nodiscard]] std::size_t beside(const rows::Source& metric, Role role) const {
+    for (std::size_t i = 0; i < mapping_.sources.size(); ++i) {
+      if (mapping_.sources[i].role == role && mapping_.sources[i].name == metric.name) return i;
+    }
+    return rows::kNowhere;
+  }
+
+  void choose_columns() {
+    if (seeds_.empty()) seeds_.push_back({.name = {}, .seen = {}, .columns = {}, .values = {}});
+    for (Seed& seed : seeds_) {
+      for (std::size_t i = 0; i < mapping_.sources.size(); ++i) {
+        const rows::Source& source = mapping_.sources[i];
+        const Seen seen = seed.at(i);
+        const bool text = source.role == Role::kOutput || source.role == Role::kFurtherOutput;
+        if (text && (seen.filled || (!mapping_.open && (mapping_.given || seen.somewhere))))
+          seed.outputs = true;
+        if (source.role != Role::kMetric) continue;
+        const Column column{i, beside(source, Role::kScoreState), beside(source, Role::kNote)};
+        const bool stated = column.state != rows::kNowhere && seed.at(column.state).filled;
+        // Tasks of one file have columns of their own.
+        const bool own = seen.filled || stated || (seen.somewhere && column.state == rows::kNowhere);
+        if (mapping_.given ? !own && seeds_.size() > 1 : !seen.numbers || seen.unusable) continue;
+        seed.columns.push_back(column);
+        seed.values.push_back({.metric = source.name,
+                               .name = "score",
+                               .doc = "field " + source.written + " of " + name_,
+                               .direction = ASSAY_NO_DIRECTION,
+                               .proportion = seen.numbers && !seen.others});
+      }
+    }
+  }
+
   Result<void> tell() {
     ImportedRun run;
     run.format = options_.format;
-    if (model_.empty()) model_ = options_.model.empty() ? "unknown" : options_.model;
-    run.model = model_;
+    run.model = models_.front();
     run.suite = path_.stem().string();
-    auto told = sink_.run(run);
-    if (!told) return told;
+    if (Result<void> told = sink_.run(run); !told) return told;
     for (const std::string& text : warning_texts_) sink_.warning("W_JSON", text);
     if (warnings_ > kWarningsShown) {
       sink_.warning("W_JSON", name_ + ": " + std::to_string(warnings_ - kWarningsShown) +
                                   " more warnings of this kind");
     }
-    ImportedTask task;
-    task.name = path_.stem().string();
-    task.repeats = repeats_;
-    for (std::size_t i = 0; i < seen_.size(); ++i) {
+    for (std::size_t i = 0; i < mapping_.sources.size(); ++i) {
       const rows::Source& source = mapping_.sources[i];
-      if (mapping_.given && !seen_[i].somewhere) {
-        sink_.warning("W_MAPPING", "no row of " + name_ + " has the field '" + printable(source.written) +
-                                       "' that the mapping names");
-      }
-      if (source.role == Role::kOutput && (mapping_.given || seen_[i].somewhere)) outputs_ = true;
-      if (source.role != Role::kMetric) continue;
-      if (!mapping_.given && (!seen_[i].numbers || seen_[i].unusable)) continue;
-      columns_.push_back(i);
-      task.values.push_back({.metric = source.metric,
-                             .name = "score",
-                             .doc = "field " + source.written + " of " + name_,
-                             .direction = ASSAY_NO_DIRECTION,
-                             .proportion = seen_[i].numbers && !seen_[i].others});
+      const bool accompanies = source.role == Role::kScoreState || source.role == Role::kNote;
+      if (!mapping_.given || mapping_.open || accompanies || somewhere(i)) continue;
+      sink_.warning("W_MAPPING", "no row of " + name_ + " has the field '" + printable(source.written) +
+                                     "' that the mapping names");
     }
-    return sink_.task(task);
+    return {};
   }
 
   Result<void> hand_over() {
-    auto reader = records();
-    if (!reader) return reader.error();
-    Record record;
-    for (;;) {
-      const auto more = (*reader)->next(record);
-      if (!more) return more.error();
-      if (!*more) break;
-      if (bad_.contains(record.line)) continue;
-      auto row = row_of(record);
-      if (record.problem || !row) {
-        return problem(record,
-                       "the line was good at first and is not any more; was the file changed meanwhile?");
+    Result<std::unique_ptr<Records>> reader = records(mapping_);
+    if (!reader) return std::move(reader).error();
+    for (std::size_t t = 0; t < seeds_.size(); ++t) {
+      const Seed& seed = seeds_[t];
+      for (const std::string& model : models_) {
+        const auto found = stretches_.find({t, model});
+        if (found == stretches_.end() && !stretches_.empty()) continue;
+        ImportedTask task;
+        task.name = seed.name.empty() ? path_.stem().string() : seed.name;
+        task.model = model;
+        task.repeats = seed.repeats;
+        task.values = seed.values;
+        if (Result<void> told = sink_.task(task); !told) return told;
+        if (found == stretches_.end()) continue;  // a file without a good row is a task without rows
+        Ids ids;
+        Ids* const check = merged_.contains({t, model}) ? &ids : nullptr;
+        for (const Stretch& stretch : found->second) {
+          if (Result<void> done = hand_over(**reader, seed, stretch, check); !done) return done;
+        }
       }
-      auto given = finish(record, *row);
-      if (!given) return given;
-      given = sink_.row(std::move(*row));
-      if (!given) return given;
+    }
+    return {};
+  }
+
+  /// `ids`: rows that named the model are mixed with rows that did not, so that ids can meet only now.
+  Result<void> hand_over(Records& reader, const Seed& seed, const Stretch& stretch, Ids* ids) {
+    if (Result<void> there = reader.seek(stretch.offset, stretch.line); !there) return there;
+    Record record;
+    for (std::int64_t left = stretch.rows; left > 0;) {
+      const Result<bool> more = reader.next(record);
+      if (!more) return more.error();
+      if (*more && bad_.contains(record.line)) continue;
+      Result<ImportedRow> row = *more ? maker_.make(record) : Result<ImportedRow>(Error{Code::kData, {}, {}});
+      if (!row) {
+        return maker_.problem(
+            record, "the line was good at first and is not any more; was the file changed meanwhile?");
+      }
+      --left;
+      if (ids != nullptr && !ids->insert(key_of(*row)).second) {
+        if (Result<void> rejected = bad(record, duplicate(record, *row)); !rejected) return rejected;
+        continue;
+      }
+      maker_.finish(record, seed.columns, seed.outputs, *row);
+      if (Result<void> given = sink_.row(std::move(*row)); !given) return given;
       ++summary_.rows;
     }
-    if (other_models_ != 0) {
-      sink_.warning("W_MODEL", name_ + ": " + std::to_string(other_models_) +
-                                   " rows name another model than '" + printable(model_) +
-                                   "'; they are imported into the same run");
-    }
     return {};
-  }
-
-  /// The cell of a role: the first that is there and not null, else the first that is there.
-  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
-  [[nodiscard]] std::size_t place(const Record& record, Role role) const {
-    std::size_t null = kNowhere;
-    for (std::size_t i = 0; i < mapping_.sources.size(); ++i) {
-      if (mapping_.sources[i].role != role || !record.cells[i]) continue;
-      if (!record.cells[i]->is_null()) return i;
-      if (null == kNowhere) null = i;
-    }
-    return null;
-  }
-  /// The same, without null: nullptr when there is nothing.
-  [[nodiscard]] const Tree* cell(const Record& record, Role role) const {
-    const std::size_t i = place(record, role);
-    return i == kNowhere || record.cells[i]->is_null() ? nullptr : &*record.cells[i];
-  }
-
-  /// A score as it is written; false for what is no number. Null and "" are NaN.
-  static bool metric(const Tree& cell, double& number) {
-    number = kAbsent;
-    if (cell.is_null() || (cell.is_string() && cell.get_ref<const std::string&>().empty())) return true;
-    return read_number(cell, number, true);
-  }
-
-  /// Everything of a row that does not depend on what the first pass finds out, checked.
-  Result<ImportedRow> row_of(const Record& record) const {
-    ImportedRow row;
-    if (record.problem) return *record.problem;
-    const Tree* const id = cell(record, Role::kId);
-    if (id != nullptr) row.id = plain_text(*id);
-    if (row.id.empty()) {
-      if (!options_.number_lines)
-        return problem(record, "missing id; --number-lines takes the line's number instead");
-      row.id = std::to_string(record.line);
-    }
-    if (const Tree* const repeat = cell(record, Role::kRepeat)) {
-      double number = -1;
-      if (!read_number(*repeat, number) || number < 0 || number > 1e6 || number != std::floor(number)) {
-        return problem(record,
-                       "the repeat must be a whole number from 0, found " + printable(compact(*repeat)));
-      }
-      row.repeat = static_cast<std::uint32_t>(number);
-      row.source_repeat = row.repeat;
-    }
-    if (const Tree* const cluster = cell(record, Role::kCluster)) row.group = plain_text(*cluster);
-    if (const Tree* const target = cell(record, Role::kTarget)) {
-      if (target->is_array()) {
-        for (const Tree& one : *target) row.targets.push_back(plain_text(one));
-      } else {
-        row.targets.push_back(plain_text(*target));
-      }
-    }
-    if (mapping_.given) {
-      for (std::size_t i = 0; i < mapping_.sources.size(); ++i) {
-        double number = kAbsent;
-        if (mapping_.sources[i].role != Role::kMetric || !record.cells[i] || metric(*record.cells[i], number))
-          continue;
-        return problem(record, "metric '" + printable(mapping_.sources[i].metric) +
-                                   "' must be a number, true, false or null, found " +
-                                   printable(compact(*record.cells[i])));
-      }
-      if (const Tree* const state = cell(record, Role::kState);
-          state != nullptr && stated(*state) == nullptr) {
-        std::vector<std::string> names;
-        for (const auto& one : kStates) names.emplace_back(one.first);
-        return problem(record,
-                       "unknown state " + printable(compact(*state)) + "; known are " + join(names, ", "));
-      }
-    }
-    auto answered = answer(record, row);
-    if (!answered) return answered.error();
-    return row;
-  }
-
-  static const int* stated(const Tree& state) {
-    if (!state.is_string()) return nullptr;
-    for (const auto& [name, meaning] : kStates) {
-      if (name == state.get_ref<const std::string&>()) return &meaning;
-    }
-    return nullptr;
-  }
-
-  /// The question, the answer and what is known of it.
-  Result<void> answer(const Record& record, ImportedRow& row) const {
-    ImportedExchange exchange;
-    if (const Tree* const input = cell(record, Role::kInput)) {
-      const bool chat = input->is_array() && !input->empty() && input->front().is_object() &&
-                        input->front().contains("role");
-      if (chat) exchange.messages = chat_messages(*input);
-      row.input = chat ? conversation(exchange.messages) : plain_text(*input);
-      if (!chat) exchange.prompt = row.input;
-    }
-    if (const Tree* const output = cell(record, Role::kOutput)) {
-      exchange.answered = true;
-      if (output->is_array()) {
-        for (const Tree& one : *output) exchange.texts.push_back(plain_text(one));
-      } else {
-        exchange.texts.push_back(plain_text(*output));
-      }
-    }
-    if (const Tree* const error = cell(record, Role::kError)) {
-      // Without a mapping a number called "error" may be anything.
-      if (error->is_boolean() ? error->get<bool>() : mapping_.given || !error->is_number())
-        exchange.error = plain_text(*error);
-    }
-    if (const Tree* const model = cell(record, Role::kModel)) exchange.model = plain_text(*model);
-    if (!count(record, Role::kTokensIn, exchange.tokens_in) ||
-        !count(record, Role::kTokensOut, exchange.tokens_out)) {
-      return problem(record, "the numbers of tokens must be whole numbers from 0");
-    }
-    if (const Tree* const latency = cell(record, Role::kLatency)) {
-      double milliseconds = kAbsent;
-      if (read_number(*latency, milliseconds) && std::isfinite(milliseconds)) {
-        exchange.seconds = milliseconds / 1000;
-      } else if (mapping_.given && !read_number(*latency, milliseconds)) {
-        return problem(record,
-                       "the latency must be a number of milliseconds, found " + printable(compact(*latency)));
-      }
-    }
-    if (!logprobs(record, exchange.token_logprobs) && mapping_.given) {
-      return problem(record, "logprobs must be a list of numbers");
-    }
-    row.message = exchange.error;
-    row.exchanges.push_back(std::move(exchange));
-    return {};
-  }
-
-  bool count(const Record& record, Role role, std::int64_t& tokens) const {
-    const Tree* const value = cell(record, role);
-    double number = -1;
-    if (value == nullptr) return true;
-    if (read_number(*value, number) && number >= 0 && number < 9e15 && number == std::floor(number)) {
-      tokens = static_cast<std::int64_t>(number);
-      return true;
-    }
-    return !mapping_.given;
-  }
-
-  bool logprobs(const Record& record, std::vector<double>& out) const {
-    const Tree* list = cell(record, Role::kLogprobs);
-    if (list == nullptr) return true;
-    Tree inner;
-    if (list->is_string()) {  // in a cell of a table
-      std::vector<std::string> ignored;
-      auto parsed = parse_tolerant(list->get_ref<const std::string&>(), "logprobs", ignored);
-      if (!parsed) return false;
-      inner = std::move(*parsed);
-      list = &inner;
-    }
-    if (const Tree* const content = peek(*list, "content")) list = content;
-    if (!list->is_array()) return false;
-    for (const Tree& one : *list) {
-      double number = kAbsent;
-      const Tree* const value = one.is_object() ? peek(one, "logprob") : &one;
-      if (value != nullptr && !value->is_null() && !read_number(*value, number)) {
-        out.clear();
-        return false;
-      }
-      out.push_back(number);
-    }
-    return true;
-  }
-
-  /// Scores, state and the fields nobody asked for.
-  Result<void> finish(const Record& record, ImportedRow& row) {
-    bool scored = false;
-    for (const std::size_t i : columns_) {
-      double number = kAbsent;
-      if (record.cells[i]) {
-        if (!metric(*record.cells[i], number)) number = kAbsent;
-        const bool written = !record.cells[i]->is_null() && *record.cells[i] != "";
-        if (written && !std::isfinite(number)) row.non_finite = true;
-      }
-      row.scores.push_back(std::isfinite(number) ? number : kAbsent);
-      scored = scored || std::isfinite(number);
-    }
-    ImportedExchange& exchange = row.exchanges.front();
-    if (exchange.model == model_) exchange.model.clear();
-    if (!exchange.model.empty()) ++other_models_;
-    const Tree* const state = cell(record, Role::kState);
-    const int* const said = state == nullptr ? nullptr : stated(*state);
-    // A null text is an empty one, as long as the file records texts at all.
-    if (outputs_ && exchange.error.empty() && (said == nullptr || *said != kMissing))
-      exchange.answered = true;
-    row.state = said != nullptr ? *said : state_of(exchange);
-    if (row.state == ASSAY_STATE_TRUNCATED) exchange.finish = ASSAY_FINISH_LENGTH;
-    if (row.state == ASSAY_STATE_REFUSED) exchange.finish = ASSAY_FINISH_FILTER;
-    if (!outputs_ && exchange.error.empty()) {
-      row.exchanges.clear();
-      if (said == nullptr) row.state = scored ? ASSAY_STATE_OK : kMissing;
-    }
-    for (const auto& [key, value] : record.others) {
-      if (!value.is_null()) row.fields.emplace_back(key, plain_text(value));
-    }
-    if (!mapping_.given) unused(record, row);
-    return {};
-  }
-
-  /// Without a mapping file: cells of usual names that another field went before.
-  void unused(const Record& record, ImportedRow& row) const {
-    for (std::size_t i = 0; i < mapping_.sources.size(); ++i) {
-      const rows::Source& source = mapping_.sources[i];
-      if (!record.cells[i] || record.cells[i]->is_null()) continue;
-      bool used = source.role == Role::kMetric
-                      ? std::find(columns_.begin(), columns_.end(), i) != columns_.end()
-                      : place(record, source.role) == i;
-      if (source.role == Role::kState && stated(*record.cells[i]) == nullptr) used = false;
-      if (!used) row.fields.emplace_back(source.written, plain_text(*record.cells[i]));
-    }
   }
 
   const std::filesystem::path& path_;
@@ -405,15 +348,18 @@ class RowsReader {
   ImportSink& sink_;
   ImportSummary& summary_;
   Mapping mapping_;
-  std::vector<Seen> seen_;            ///< parallel to the mapping's sources
-  std::vector<std::size_t> columns_;  ///< sources that are scores
+  rows::RowMaker maker_;
+  std::vector<Seed> seeds_;  ///< by first appearance
+  std::map<std::string, std::size_t> seed_places_;
+  std::vector<std::string> models_;  ///< by first appearance
+  std::map<std::pair<std::size_t, std::string>, Stretches> stretches_;
+  std::set<std::pair<std::size_t, std::string>> merged_;  ///< rows with and without the model's name
+  std::size_t last_task_ = 0;
+  std::string last_model_;
+  Stretches* last_stretch_ = nullptr;
   std::unordered_set<std::uint64_t> bad_;
-  std::string model_;
-  bool outputs_ = false;
-  std::int64_t repeats_ = 1;
   std::size_t warnings_ = 0;
   std::vector<std::string> warning_texts_;
-  std::int64_t other_models_ = 0;
 };
 
 }  // namespace

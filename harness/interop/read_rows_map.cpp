@@ -1,6 +1,7 @@
 // Which field of a row is what: a mapping file, or the usual names.
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <array>
 
 #include "harness/base/files.hpp"
@@ -15,7 +16,7 @@ struct Name {
   std::string_view text;
   Role role;
 };
-constexpr std::array<Name, 13> kRoles{{{"id", Role::kId},
+constexpr std::array<Name, 20> kRoles{{{"id", Role::kId},
                                        {"input", Role::kInput},
                                        {"output", Role::kOutput},
                                        {"target", Role::kTarget},
@@ -27,7 +28,15 @@ constexpr std::array<Name, 13> kRoles{{{"id", Role::kId},
                                        {"prompt_tokens", Role::kTokensIn},
                                        {"completion_tokens", Role::kTokensOut},
                                        {"latency_ms", Role::kLatency},
-                                       {"logprobs", Role::kLogprobs}}};
+                                       {"logprobs", Role::kLogprobs},
+                                       {"task", Role::kTask},
+                                       {"variant", Role::kVariant},
+                                       {"group", Role::kCluster},
+                                       {"label", Role::kLabel},
+                                       {"message", Role::kMessage},
+                                       {"cached", Role::kCached},
+                                       {"other_outputs", Role::kOtherOutputs}}};
+constexpr std::size_t kGuessed = 13;  ///< so many of them mean themselves in any file without a mapping
 constexpr std::array<Name, 16> kUsual{{{"id", Role::kId},
                                        {"uid", Role::kId},
                                        {"key", Role::kId},
@@ -45,7 +54,14 @@ constexpr std::array<Name, 16> kUsual{{{"id", Role::kId},
                                        {"answer", Role::kTarget},
                                        {"label", Role::kTarget}}};
 constexpr std::array<std::string_view, 3> kUsualMetrics{"score", "correct", "acc"};
-constexpr std::string_view kMetricPrefix = "metric:";
+constexpr std::array<Name, 4> kPrefixes{{{"metric:", Role::kMetric},
+                                         {"state:", Role::kScoreState},
+                                         {"note:", Role::kNote},
+                                         {"output:", Role::kFurtherOutput}}};
+/// The fields of an exported row that are there whatever it holds.
+constexpr std::array<std::string_view, 15> kExported{"task",  "model",  "id",     "variant",       "group",
+                                                     "label", "repeat", "state",  "error",         "message",
+                                                     "input", "target", "output", "prompt_tokens", "cached"};
 
 /// The keys a JSON pointer (RFC 6901) or a plain field name leads along.
 Result<std::vector<std::string>> path_of(const std::string& written) {
@@ -67,9 +83,9 @@ Result<std::vector<std::string>> path_of(const std::string& written) {
 Result<void> add(Mapping& mapping, const std::string& key, const std::string* field,
                  const std::string& where) {
   Source source;
-  if (key.starts_with(kMetricPrefix) && key.size() > kMetricPrefix.size()) {
-    source.role = Role::kMetric;
-    source.metric = key.substr(kMetricPrefix.size());
+  if (std::optional<Source> named = by_prefix(key)) {
+    source.role = named->role;
+    source.name = std::move(named->name);
   } else {
     const Name* found = nullptr;
     std::vector<std::string> known;
@@ -80,7 +96,8 @@ Result<void> add(Mapping& mapping, const std::string& key, const std::string* fi
     if (found == nullptr) {
       return Error{Code::kInvalidArgument,
                    where + ": unknown key '" + printable(key) + "'" + did_you_mean(key, known) +
-                       "; known are " + join(known, ", ") + " and metric:NAME",
+                       "; known are " + join(known, ", ") +
+                       ", metric:NAME, state:NAME, note:NAME and output:NAME",
                    key};
     }
     source.role = found->role;
@@ -146,6 +163,28 @@ bool Mapping::has(Role role) const {
   return false;
 }
 
+std::optional<Source> by_prefix(const std::string& field) {
+  for (const Name& prefix : kPrefixes) {
+    if (!field.starts_with(prefix.text) || field.size() == prefix.text.size()) continue;
+    return Source{prefix.role, field.substr(prefix.text.size()), field, {field}};
+  }
+  return std::nullopt;
+}
+
+bool is_exported(const std::vector<std::string>& fields) {
+  return std::all_of(kExported.begin(), kExported.end(), [&](std::string_view name) {
+    return std::find(fields.begin(), fields.end(), name) != fields.end();
+  });
+}
+
+Mapping exported_mapping() {
+  Mapping mapping;
+  mapping.given = mapping.open = true;
+  for (const Name& name : kRoles)
+    mapping.sources.push_back({name.role, {}, std::string(name.text), {std::string(name.text)}});
+  return mapping;
+}
+
 Result<Mapping> load_mapping(const std::filesystem::path& file, bool number_lines) {
   if (file.empty()) {
     Mapping usual;
@@ -156,7 +195,8 @@ Result<Mapping> load_mapping(const std::filesystem::path& file, bool number_line
       usual.sources.push_back({Role::kMetric, std::string(name), std::string(name), {std::string(name)}});
     }
     // The names of the other roles mean themselves.
-    for (const Name& name : kRoles) {
+    for (std::size_t i = 0; i < kGuessed; ++i) {
+      const Name& name = kRoles[i];
       if (!usual.has(name.role))
         usual.sources.push_back({name.role, {}, std::string(name.text), {std::string(name.text)}});
     }

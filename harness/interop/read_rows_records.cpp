@@ -67,6 +67,7 @@ class JsonLines : public Records {
     }
     record = {};
     record.line = line.number;
+    record.offset = line.offset;
     record.cells.resize(mapping_.sources.size());
     if (line.too_long) {
       record.problem = bad_line(
@@ -76,6 +77,8 @@ class JsonLines : public Records {
     }
     return true;
   }
+
+  Result<void> seek(std::uint64_t offset, std::uint64_t line) override { return lines_.seek(offset, line); }
 
  private:
   [[nodiscard]] std::string where(const Line& line) const {
@@ -101,7 +104,8 @@ class JsonLines : public Records {
         if (descend(inner, path, unique)) record.cells[i] = to_tree(inner);
         if (!unique) return false;
       }
-      if (!mapped && !mapping_.given) record.others.emplace_back(std::string(key), to_tree(value));
+      if (!mapped && (!mapping_.given || mapping_.open))
+        record.others.emplace_back(std::string(key), to_tree(value));
     }
     return true;
   }
@@ -149,7 +153,7 @@ class JsonLines : public Records {
         mapped = true;
         if (const Tree* const inner = descend(value, path)) record.cells[i] = *inner;
       }
-      if (!mapped && !mapping_.given) record.others.emplace_back(key, value);
+      if (!mapped && (!mapping_.given || mapping_.open)) record.others.emplace_back(key, value);
     }
   }
 
@@ -221,6 +225,7 @@ class Table : public Records {
     }
     record = {};
     record.line = line.number;
+    record.offset = line.offset;
     record.cells.resize(mapping_.sources.size());
     std::string problem;
     std::vector<std::string> row;
@@ -249,10 +254,12 @@ class Table : public Records {
         mapped = true;
         record.cells[i] = cell;
       }
-      if (!mapped && !mapping_.given) record.others.emplace_back(header_[c], cell);
+      if (!mapped && (!mapping_.given || mapping_.open)) record.others.emplace_back(header_[c], cell);
     }
     return true;
   }
+
+  Result<void> seek(std::uint64_t offset, std::uint64_t line) override { return lines_.seek(offset, line); }
 
  private:
   /// Splits the record that begins with `line`, reading further lines inside quotes. `problem`: why it is

@@ -158,8 +158,7 @@ void ItemSource::complete(const LiveEvaluation& evaluation, const ModelInstance&
   request.repeat = repeat;
   if (request.kind == ASSAY_REQUEST_SCORE) {
     request.want |= evaluation.want;
-    if (keep_all_ && (request.want & kKeptStatistics) != 0)
-      request.want |= kKeptStatistics & model.capabilities();
+    if (keep_all_) request.want |= kKeptStatistics & model.capabilities();
   }
   const bool samples = request.kind == ASSAY_REQUEST_GENERATE && (request.temperature > 0 || request.n > 1);
   if (samples && request.seed == 0) {

@@ -41,9 +41,8 @@ class ItemSource {
   Result<bool> finished(LiveEvaluation& evaluation, const assay_item& item, std::uint64_t position,
                         std::uint32_t repeat);
   /// Fills what the host adds to a task's request to `model`: names, repeat, wanted statistics, the seed of
-  /// samples. Where a metric needs statistics of tokens, all that the model gives in the same pass are asked
-  /// for, so that a metric of later days can be computed and another metric in the suite does not make it
-  /// another request.
+  /// samples. Of a scored continuation all statistics are asked for that the model gives in one pass, so that
+  /// a metric of later days can be computed and another metric in the suite does not make it another request.
   void complete(const LiveEvaluation& evaluation, const ModelInstance& model, const assay_item& item,
                 std::uint32_t repeat, assay_request& request) const;
   /// Adds a request of the target to the hash of all prompts. What is wanted of the answer is no part of a

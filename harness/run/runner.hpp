@@ -42,7 +42,8 @@ struct RunControl {
   std::function<void(const RunProgress&)> progress;
   bool fail_fast = false;
   RetryPolicy retry;
-  /// Where metrics need statistics of tokens, all that the model gives in one pass are asked for and kept.
+  /// All token statistics that the model gives in one pass are asked for and kept, not only those the metrics
+  /// need.
   bool keep_all_statistics = true;
   CacheUse cache = CacheUse::kUse;
   unsigned threads = 0;  ///< 0: as the machine has

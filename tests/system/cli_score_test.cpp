@@ -232,7 +232,7 @@ TEST_CASE("score: what the stored answers do not hold is unsupported, with the r
   Bench bench;
   bench.set("ASSAY_DATA", "");
   bench.write("few.toml", planted("\"mia.loss\"", "\"blind.date\""));
-  json_of(bench.run({"run", "few.toml", "--db", "x.db", "--json", "--offline"}));
+  json_of(bench.run({"run", "few.toml", "--db", "x.db", "--statistics", "needed", "--json", "--offline"}));
   const auto refused = [&](const Words& words, const std::string& reason) {
     Words all = {"score", "--db", "x.db"};
     all.insert(all.end(), words.begin(), words.end());

@@ -199,6 +199,130 @@ TEST_CASE("export, import, export gives the same rows", "[export]") {
   CHECK(kept(third) == kept(second));
 }
 
+TEST_CASE("several tasks, models, variants, labels and samples survive export and import, in every way",
+          "[export]") {
+  Bench bench;
+  std::string items;
+  for (int i = 0; i < 9; ++i) {
+    const std::string n = std::to_string(i);
+    items += R"({"id":"q)" + n + R"(","prompt":"the word )" + n + R"(","target":["of","a"],"author":"g)" +
+             std::to_string(i % 4) + R"(","form":"f)" + std::to_string(i % 2) + "\"}\n";
+  }
+  bench.write("items.jsonl", items);
+  bench.write("train.txt", "the word of a word of the train of a thought\n");
+  bench.write("asked.toml",
+              "[suite]\nname = \"asked\"\nrepeats = 2\n"
+              "[[model]]\nname = \"n\"\nexpr = 'ngram(order=2, train=\"train.txt\")'\n"
+              "[[model]]\nname = \"org/n3\"\nexpr = 'ngram(order=3, train=\"train.txt\")'\n"
+              "[[task]]\nplugin = \"assay.jsonl\"\nname = \"sampled\"\nmetrics = [\"assay.exact_match\"]\n"
+              "params = { data = \"items.jsonl\", samples = 3, temperature = 1.0, max_tokens = 2, "
+              "group_field = \"author\", variant_field = \"form\" }\n"
+              "[[task]]\nplugin = \"assay.jsonl\"\nname = \"greedy\"\nmetrics = [\"assay.exact_match\"]\n"
+              "params = { data = \"items.jsonl\", max_tokens = 1 }\n");
+  Words suites = {"asked.toml"};
+  for (const std::string name : {"quickstart", "hallucination-planted", "unlearning-planted", "mia-planted"})
+    suites.push_back(std::string(ASSAY_SOURCE_DIR) + "/benchmarks/suites/" + name + ".toml");
+  std::set<std::string> seen;
+  int number = 0;
+  for (const std::string& suite : suites) {
+    const std::string name = "suite" + std::to_string(++number), file = name + ".jsonl";
+    const ChildResult ran =
+        bench.run({"run", suite, "--limit", "40", "--db", name + ".db", "--quiet", "--offline"}, 200);
+    INFO(suite << ": " << ran.err);
+    REQUIRE((ran.code == 0 || ran.code == 10));  // a few items need not meet the expectations
+    REQUIRE(bench
+                .run({"export", "latest", "--db", name + ".db", "--as", "jsonl", "--out", file, "--mapping",
+                      file + ".map"})
+                .code == 0);
+    REQUIRE(
+        bench.run({"export", "latest", "--db", name + ".db", "--as", "csv", "--out", name + ".csv"}).code ==
+        0);
+    const std::vector<Json> first = json_lines(slurp(bench.path(file)));
+    REQUIRE(first.size() >= 40);
+    for (const Json& row : first) {
+      for (const auto& [key, value] : row.items()) {
+        if (!value.is_null()) seen.insert(key.substr(0, key.find(':')));
+      }
+      if (row["output"].is_array()) seen.insert("samples");
+      if (row["repeat"] == 1) seen.insert("repeats");
+    }
+    // With the mapping, by the names of the fields, and by those of the table.
+    const std::vector<Words> ways = {
+        {file, "--as", "jsonl", "--map", file + ".map"}, {file}, {name + ".csv"}};
+    for (const Words& way : ways) {
+      const std::string back = name + "-" + std::to_string(&way - ways.data());
+      Words words = {"import", "--db", back + ".db", "--quiet"};
+      words.insert(words.end(), way.begin(), way.end());
+      const ChildResult imported = bench.run(words);
+      INFO(way.back() << ": " << imported.err);
+      REQUIRE(imported.code == 0);
+      const ChildResult exported = bench.run({"export", "latest", "--db", back + ".db", "--as", "jsonl"});
+      REQUIRE(exported.code == 0);
+      const std::vector<Json> second = json_lines(exported.out);
+      REQUIRE(second.size() == first.size());
+      std::size_t different = 0;
+      std::string example;
+      for (std::size_t i = 0; i < first.size(); ++i) {
+        if (second[i] == first[i]) continue;
+        if (different++ == 0) example = first[i].dump() + "\n" + second[i].dump();
+      }
+      INFO(example);
+      CHECK(different == 0);
+    }
+  }
+  for (const char* part : {"variant", "group", "label", "output", "metric", "state", "samples", "repeats"}) {
+    INFO(part);
+    CHECK(seen.contains(part));
+  }
+}
+
+TEST_CASE("numbers that only the source states become valid records, marked as reported", "[export]") {
+  ASSAY_NEEDS_DATA(root);
+  Bench bench;
+  const fs::path schema = root / "interop" / "eee" / "schemas" / "eval.schema.json";
+  const auto exported = [&](const fs::path& log, const std::string& name) {
+    REQUIRE(bench.run({"import", (root / "interop" / log).string(), "--db", name + ".db", "--quiet"}).code ==
+            0);
+    const ChildResult done =
+        bench.run({"export", "latest", "--db", name + ".db", "--as", "eee", "--out", name});
+    INFO(log << ": " << done.err);
+    REQUIRE(done.code == 0);
+    return files_of(bench.path(name), ".json");
+  };
+  const auto judged = exported("inspect/data_with_llm_scoring.json", "judged");
+  REQUIRE(judged.size() == 1);
+  const Json one = Json::parse(slurp(judged[0]));
+  REQUIRE(one["evaluation_results"].size() == 1);
+  const Json& details = one["evaluation_results"][0]["score_details"];
+  CHECK(details["score"] == 0.431);
+  CHECK(details["uncertainty"]["standard_error"]["value"] == 0.01566794448817344);
+  CHECK(details["uncertainty"]["num_samples"] == 1000);
+  CHECK(holds(details["details"]["source"].get<std::string>(), "reported"));
+  CHECK_FALSE(one.contains("detailed_evaluation_results"));
+
+  const auto legacy = exported("lm_eval/legacy/lambada-v0-res.json", "legacy");
+  REQUIRE(legacy.size() == 2);
+  std::set<double> numbers;
+  for (const fs::path& file : legacy)
+    numbers.insert(Json::parse(slurp(file))["evaluation_results"][0]["score_details"]["score"].get<double>());
+  CHECK(numbers == std::set<double>{0.0, 1.6479047769869253});
+
+  // With rows the computed number is the score, and the stated one stands in its details.
+  const auto rows = exported("inspect/log_streaming.eval", "rows");
+  REQUIRE(rows.size() == 1);
+  const Json computed = Json::parse(slurp(rows[0]))["evaluation_results"][0]["score_details"];
+  CHECK(computed["score"] == 0.75);
+  CHECK(computed["details"]["reported.match/accuracy"] == "0.75");
+  CHECK_FALSE(computed["details"].contains("source"));
+
+  std::vector<fs::path> all = judged;
+  all.insert(all.end(), legacy.begin(), legacy.end());
+  all.insert(all.end(), rows.begin(), rows.end());
+  const ChildResult valid = validate(bench, schema, all);
+  INFO(valid.out + valid.err);
+  CHECK(valid.code == 0);
+}
+
 TEST_CASE("logs of other harnesses survive import, export, import", "[export]") {
   ASSAY_NEEDS_DATA(root);
   Bench bench;

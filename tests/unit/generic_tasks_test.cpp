@@ -66,6 +66,39 @@ TEST_CASE("rows come from lines, arrays and gzip, with and without a byte order 
   CHECK(prompts_of(scratch.write("f.jsonl", "\r\n" + kTwoRows.substr(0, kTwoRows.size() - 1))) == expected);
 }
 
+TEST_CASE("answers are greedy and single unless the parameters say otherwise", "[generic][jsonl]") {
+  const test::Scratch scratch;
+  const std::string file = scratch.write("a.jsonl", kTwoRows);
+  const auto request = [&](const std::vector<std::pair<std::string, double>>& parameters) {
+    JsonlTask task;
+    test::set(task, "data", file);
+    for (const auto& [name, number] : parameters) {
+      assay_value value{};
+      value.struct_size = sizeof value;
+      value.is_set = 1;
+      value.number = number;
+      value.integer = static_cast<std::int64_t>(number);
+      for (ParamBase* param : task.params()) {
+        if (param->key() == name) param->accept(value);
+      }
+    }
+    test::OpenTask opened;
+    REQUIRE(task.configure().ok());
+    REQUIRE(opened.open(task).ok());
+    const auto item = opened.item(task, 0);
+    REQUIRE(item.ok());
+    REQUIRE(item->request_count == 1);
+    const assay_request& only = item->requests[0];
+    CHECK(only.seed == 0);  // the host fills it in
+    CHECK(only.kind == ASSAY_REQUEST_GENERATE);
+    return std::tuple(only.temperature, only.top_p, int(only.top_k), int(only.n), int(only.max_tokens));
+  };
+  CHECK(request({}) == std::tuple(0.0, 1.0, 0, 1, 64));
+  CHECK(request({{"temperature", 0.7}}) == std::tuple(0.7, 1.0, 0, 1, 64));
+  CHECK(request({{"temperature", 1}, {"top_p", 0.9}, {"top_k", 40}, {"samples", 5}, {"max_tokens", 8}}) ==
+        std::tuple(1.0, 0.9, 40, 5, 8));
+}
+
 TEST_CASE("the last row may end at the border of a memory page", "[generic][jsonl]") {
   const test::Scratch scratch;
   for (const std::size_t size : {4096U, 8192U}) {

@@ -247,7 +247,12 @@ TEST_CASE("pointers, tokens, time, log-probabilities, model") {
       {}, "map.toml");
   REQUIRE(read->ok);
   CHECK(read->box.runs.front().model == "m1");
-  const ImportedExchange& answer = read->row("x").exchanges.front();
+  REQUIRE(read->box.tasks.size() == 2);  // an evaluation for each model
+  CHECK(read->box.tasks[0].info.model == "m1");
+  CHECK(read->box.tasks[1].info.model == "m2");
+  CHECK(read->box.tasks[1].info.name == read->box.tasks[0].info.name);
+  REQUIRE(read->box.tasks[1].row("y") != nullptr);
+  const ImportedExchange& answer = read->box.tasks[0].rows.front().exchanges.front();
   CHECK(answer.texts == std::vector<std::string>{"t0", "t1"});
   CHECK(answer.tokens_in == 3);
   CHECK(answer.tokens_out == 4);
@@ -256,8 +261,123 @@ TEST_CASE("pointers, tokens, time, log-probabilities, model") {
   CHECK(answer.token_logprobs[0] == -1);
   CHECK(std::isnan(answer.token_logprobs[1]));
   CHECK(answer.model.empty());
-  CHECK(read->row("y").exchanges.front().model == "m2");
-  CHECK(read->box.warned("W_MODEL") == 1);
+}
+
+TEST_CASE("tasks and models of one file come apart, whatever the order of the rows") {
+  std::string text;
+  std::mt19937 random(3);
+  constexpr int kRows = 3000;
+  std::vector<std::vector<int>> wanted(6);
+  for (int i = 0; i < kRows; ++i) {
+    const int task = static_cast<int>(random() % 3), model = static_cast<int>(random() % 2);
+    wanted[static_cast<std::size_t>(2 * task + model)].push_back(i);
+    // Blocks beyond the buffer of the file, so that going back reads the file again.
+    const std::string filler(i % 50 == 0 ? 60'000 : 10, 'x');
+    text += "{\"id\": " + std::to_string(i / 2) + ", \"r\": " + std::to_string(i % 2) + ", \"o\": \"" +
+            std::to_string(i) + filler + "\", \"t\": \"task" + std::to_string(task) +
+            "\", \"m\": " + (model == 0 ? "\"a\"" : "\"b\"") + (task == 2 ? ", \"s\": 0.5" : "") + "}\n";
+    if (i % 100 == 7) text += "broken\n";
+  }
+  ImportOptions options;
+  options.skip_bad_lines = true;
+  const auto read = mapped(
+      text, R"({"id": "id", "repeat": "r", "output": "o", "task": "t", "model": "m", "metric:s": "s"})",
+      options);
+  REQUIRE(read->ok);
+  CHECK(read->summary.rows == kRows);
+  CHECK(read->summary.rejected == kRows / 100);
+  REQUIRE(read->box.tasks.size() == 6);
+  for (const auto& task : read->box.tasks) {
+    const int t = task.info.name.back() - '0', m = task.info.model == "a" ? 0 : 1;
+    const auto& rows = wanted[static_cast<std::size_t>(2 * t + m)];
+    REQUIRE(task.rows.size() == rows.size());
+    CHECK(task.info.values.size() == (t == 2 ? 1 : 0));  // only the columns that the task has
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::string n = std::to_string(rows[i]);
+      if (!task.rows[i].exchanges.front().texts.front().starts_with(n + "x")) ++wrong;
+      if (task.rows[i].id != std::to_string(rows[i] / 2)) ++wrong;
+    }
+    CHECK(wrong == 0);
+  }
+  for (std::size_t i = 1; i < 6; ++i)  // the models of a task follow each other
+    CHECK((read->box.tasks[i].info.name == read->box.tasks[i - 1].info.name) == (i % 2 == 1));
+}
+
+TEST_CASE("rows without a model belong to the only one that is named, or to --model") {
+  const std::string mapping = R"({"id": "id", "model": "m", "output": "o"})";
+  const auto one = mapped("{\"id\": 1, \"o\": \"x\"}\n{\"id\": 2, \"o\": \"y\", \"m\": \"a\"}\n", mapping);
+  REQUIRE(one->ok);
+  CHECK(one->task().info.model == "a");
+  CHECK(one->task().rows.at(0).id == "1");
+  const auto met = mapped("{\"id\": 1, \"m\": \"a\"}\n{\"id\": 1}\n", mapping);
+  CHECK(met->error.text.find("a.jsonl:2: duplicate id 1") != std::string::npos);
+  ImportOptions options;
+  options.skip_bad_lines = true;
+  const auto first = mapped("{\"id\": 1, \"m\": \"a\"}\n{\"id\": 1}\n", mapping, options);
+  REQUIRE(first->ok);
+  CHECK(first->summary.rows == 1);
+  CHECK(first->summary.rejected == 1);
+  options.skip_bad_lines = false;
+  options.model = "given";
+  const auto two =
+      mapped("{\"id\": 1, \"m\": \"a\"}\n{\"id\": 1, \"m\": \"b\"}\n{\"id\": 1}\n{\"id\": 1, \"m\": \"a\"}\n",
+             mapping, options);
+  CHECK(failure(*two).find("a.jsonl:4: duplicate id 1") != std::string::npos);
+  const auto three =
+      mapped("{\"id\": 1, \"m\": \"a\"}\n{\"id\": 1, \"m\": \"b\"}\n{\"id\": 1}\n", mapping, options);
+  REQUIRE(three->ok);
+  REQUIRE(three->box.tasks.size() == 3);
+  CHECK(three->box.tasks[2].info.model == "given");
+}
+
+TEST_CASE("the fields of an exported row are known by their names") {
+  const std::string row =
+      R"({"task":"qa","model":"m","id":"1","variant":"v","group":"g","label":1,"repeat":2,"state":"unparsed",)"
+      R"("error":null,"message":"why","input":"q","target":["a","b"],"output":"x","output:second":["y","z"],)"
+      R"("prompt_tokens":3,"completion_tokens":4,"latency_ms":7.25,"cached":true,"metric:em":null,)"
+      R"("state:em":"unparsed","note:em":"note","metric:f1":0.5,"metric:late":null,"state:late":"not_scored"})"
+      "\n";
+  const auto read = rows(row);
+  REQUIRE(read->ok);
+  CHECK(read->task().info.name == "qa");
+  CHECK(read->task().info.model == "m");
+  CHECK(read->task().info.repeats == 3);
+  const ImportedRow* const one = read->task().row("1", 2, "v");
+  REQUIRE(one != nullptr);
+  CHECK(one->group == "g");
+  CHECK(one->label == 1);
+  CHECK(one->state == ASSAY_STATE_UNPARSED);
+  CHECK(one->message == "why");
+  CHECK(one->targets == std::vector<std::string>{"a", "b"});
+  CHECK(one->fields.empty());
+  REQUIRE(one->exchanges.size() == 2);
+  CHECK(one->exchanges[0].texts == std::vector<std::string>{"x"});
+  CHECK(one->exchanges[0].cached);
+  CHECK(one->exchanges[0].tokens_out == 4);
+  CHECK(one->exchanges[1].name == "second");
+  CHECK(one->exchanges[1].texts == std::vector<std::string>{"y", "z"});
+  const auto column = [&](const char* metric) {
+    const int at = read->task().column(metric);
+    REQUIRE(at >= 0);
+    return static_cast<std::size_t>(at);
+  };
+  CHECK(one->score_states[column("em")] == ASSAY_STATE_UNPARSED);
+  CHECK(one->notes[column("em")] == "note");
+  CHECK(one->scores[column("f1")] == 0.5);
+  CHECK(one->score_states[column("f1")] == kUnstated);
+  CHECK(one->score_states[column("late")] == kMissing);
+  // A file of somebody else in which one of these fields is absent: "label" is a target there.
+  const auto other = rows(R"({"id": 1, "task": "t", "label": "yes", "output": "x", "metric:em": 1})"
+                          "\n");
+  REQUIRE(other->ok);
+  CHECK(other->task().info.name == "a");
+  CHECK(other->row("1").targets == std::vector<std::string>{"yes"});
+  CHECK(other->task().info.values.empty());
+  // What has a stated meaning must have its form.
+  std::string wrong = row;
+  wrong.replace(wrong.find("\"label\":1"), 9, "\"label\":2");
+  CHECK(failure(*rows(wrong)).find("the label must be 0, 1 or null, found 2") != std::string::npos);
 }
 
 TEST_CASE("mapping files are read strictly") {

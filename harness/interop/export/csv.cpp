@@ -106,7 +106,7 @@ void append_csv_row(const RowView& row, const std::vector<std::size_t>& places, 
   line.text_or_absent(item.group);
   item.label < 0 ? line.absent() : line.integer(item.label);
   line.integer(item.repeat);
-  line.text(state_text(item.state));
+  line.text(state_name(item.state));
   line.text_or_absent(failed(item.state) ? texts.error : std::string());
   line.text_or_absent(failed(item.state) ? std::string() : texts.error);
   line.text(texts.input);
@@ -130,20 +130,19 @@ void append_csv_row(const RowView& row, const std::vector<std::size_t>& places, 
   line.end();
 }
 
-std::string mapping_json(const std::vector<std::string>& columns) {
-  nlohmann::ordered_json mapping = {{"id", "id"},
-                                    {"input", "input"},
-                                    {"output", "output"},
-                                    {"target", "target"},
-                                    {"repeat", "repeat"},
-                                    {"cluster", "group"},
-                                    {"error", "error"},
-                                    {"state", "state"},
-                                    {"model", "model"},
-                                    {"prompt_tokens", "prompt_tokens"},
-                                    {"completion_tokens", "completion_tokens"},
-                                    {"latency_ms", "latency_ms"}};
-  for (const std::string& column : columns) mapping["metric:" + column] = "metric:" + column;
+std::string mapping_json(const std::vector<std::string>& columns, const std::vector<std::string>& outputs,
+                         bool csv) {
+  nlohmann::ordered_json mapping;
+  for (const char* name : {"task", "model", "id", "variant"}) mapping[name] = name;
+  mapping["cluster"] = "group";
+  for (const char* name : {"label", "repeat", "state", "error", "message", "input", "target", "output",
+                           "prompt_tokens", "completion_tokens", "latency_ms", "cached"})
+    mapping[name] = name;
+  if (csv) mapping["other_outputs"] = "other_outputs";
+  for (const std::string& output : outputs) mapping["output:" + output] = "output:" + output;
+  for (const std::string& column : columns) {
+    for (const char* prefix : {"metric:", "state:", "note:"}) mapping[prefix + column] = prefix + column;
+  }
   return mapping.dump(1) + "\n";
 }
 

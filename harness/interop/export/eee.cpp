@@ -56,7 +56,11 @@ OrderedJson metric_config(const Record& record, const AggregateLine& line) {
   } else {
     config["score_type"] = "continuous";
   }
-  if (is_rate(line)) {
+  if (record.reported) {
+    // The source says nothing of the range.
+    config["min_score"] = nullptr;
+    config["max_score"] = nullptr;
+  } else if (is_rate(line)) {
     config["min_score"] = 0;
     config["max_score"] = 1;
   } else if (line.rule == ASSAY_RULE_MEAN || line.rule == ASSAY_RULE_CUSTOM) {
@@ -76,13 +80,13 @@ OrderedJson metric_config(const Record& record, const AggregateLine& line) {
   return config;
 }
 
-OrderedJson score_details(const AggregateLine& line, const Samples& samples) {
+OrderedJson score_details(const Record& record, const AggregateLine& line, const Samples& samples) {
   const AggregateRow& row = line.row;
   OrderedJson details = {{"score", row.estimate}};
   OrderedJson& texts = details["details"] = OrderedJson::object();
   for (int state = 0; state < 8; ++state) {
     if (row.states[state] != 0)
-      texts[std::string("state.") + state_text(state)] = std::to_string(row.states[state]);
+      texts[std::string("state.") + state_name(state)] = std::to_string(row.states[state]);
   }
   const std::pair<const char*, std::int64_t> counts[] = {
       {"n_total", row.n_total},           {"n_scored", row.n_scored},     {"n_missing", row.n_missing},
@@ -95,6 +99,12 @@ OrderedJson score_details(const AggregateLine& line, const Samples& samples) {
   if (std::isfinite(row.worst)) texts["worst_case"] = number_text(row.worst);
   if (std::isfinite(row.best)) texts["best_case"] = number_text(row.best);
   if (!row.notes.empty()) texts["notes"] = row.notes;
+  if (record.reported) texts["source"] = "reported by the imported log, not computed from rows";
+  for (const ReportedRow* said : record.beside) {
+    // Without a name of its own a split of the source is not told from a variant.
+    if (said->split.empty() ? &line == record.lines.front() : said->split == row.variant)
+      texts["reported." + said->metric] = said->text.empty() ? number_text(said->number) : said->text;
+  }
   OrderedJson uncertainty = OrderedJson::object();
   if (std::isfinite(row.se)) uncertainty["standard_error"] = {{"value", row.se}, {"method", row.method}};
   if (!line.no_interval && std::isfinite(row.lo) && std::isfinite(row.hi)) {
@@ -102,7 +112,7 @@ OrderedJson score_details(const AggregateLine& line, const Samples& samples) {
         {"lower", row.lo}, {"upper", row.hi}, {"confidence_level", kConfidence}, {"method", row.method}};
   }
   if (!uncertainty.empty()) {
-    uncertainty["num_samples"] = row.n_scored;
+    if (row.n_scored >= 0) uncertainty["num_samples"] = row.n_scored;
     if (row.replicates > 0) uncertainty["num_bootstrap_samples"] = row.replicates;
     details["uncertainty"] = std::move(uncertainty);
   }
@@ -122,7 +132,7 @@ OrderedJson result_of(const Task& task, const Record& record, const AggregateLin
          {{"task_plugin", recipe.task_id}, {"recipe_hash", recipe.hash}, {"data_hash", recipe.data_hash}}}}},
       {"evaluation_timestamp", std::to_string(epoch_seconds(task.run.run.started))},
       {"metric_config", metric_config(record, line)},
-      {"score_details", score_details(line, samples)}};
+      {"score_details", score_details(record, line, samples)}};
   if (!line.row.variant.empty()) result["source_data"]["additional_details"]["variant"] = line.row.variant;
   if (!samples.settings.is_null()) {
     OrderedJson& config = result["generation_config"] = OrderedJson::object();
@@ -185,6 +195,45 @@ OrderedJson aggregate(const Task& task, const Record& record, const Samples& sam
   return tree;
 }
 
+}  // namespace
+
+bool Record::per_item() const {
+  return value.rule != ASSAY_RULE_CUSTOM;
+}
+
+std::string Record::result_id(const std::string& variant, const std::string& statistic) const {
+  std::string id = name + "." + metric.name;
+  if (!variant.empty()) id += "@" + variant;
+  // The first statistic of a variant is the metric itself; the others (TPR at an FPR) say their names.
+  for (const AggregateLine* line : lines) {
+    if (line->row.variant != variant) continue;
+    if (!statistic.empty() && line->row.statistic != statistic) id += ":" + statistic;
+    break;
+  }
+  return id;
+}
+
+Record record_of(const Task& task, const Selected& of, const MetricRow& metric, const ValueRow& value) {
+  const RunRow& run = task.run.run;
+  const std::size_t slash = of.model.find('/');
+  std::string developer = task.options.developer;
+  if (developer.empty())
+    developer = slash == std::string::npos || slash == 0 ? "unknown" : of.model.substr(0, slash);
+  const std::string short_name = slash == std::string::npos ? of.model : of.model.substr(slash + 1);
+  return {.of = of,
+          .metric = metric,
+          .value = value,
+          .uuid = uuid_of(run.uuid + '\x1F' + of.recipe.name + '\x1F' + of.recipe.hash + '\x1F' + of.model +
+                          '\x1F' + metric.name + '\x1F' + value.name),
+          .evaluation_id = run.suite_name + "/" + developer + "_" + short_name + "/" +
+                           std::to_string(epoch_seconds(run.ended.empty() ? run.started : run.ended)),
+          .model_id = developer + "/" + short_name,
+          .developer = developer,
+          .name = run.suite_name + "." + of.recipe.name,
+          .lines = {},
+          .beside = {}};
+}
+
 Result<void> write_pair(const Task& task, const Record& record, const std::string& undefined) {
   const std::string base = folder_of(task) + "/" + record.uuid;
   Samples samples;
@@ -210,24 +259,6 @@ Result<void> write_pair(const Task& task, const Record& record, const std::strin
   return {};
 }
 
-}  // namespace
-
-bool Record::per_item() const {
-  return value.rule != ASSAY_RULE_CUSTOM;
-}
-
-std::string Record::result_id(const std::string& variant, const std::string& statistic) const {
-  std::string id = name + "." + metric.name;
-  if (!variant.empty()) id += "@" + variant;
-  // The first statistic of a variant is the metric itself; the others (TPR at an FPR) say their names.
-  for (const AggregateLine* line : lines) {
-    if (line->row.variant != variant) continue;
-    if (!statistic.empty() && line->row.statistic != statistic) id += ":" + statistic;
-    break;
-  }
-  return id;
-}
-
 }  // namespace eee
 
 Result<void> export_eee(const Task& task) {
@@ -235,9 +266,12 @@ Result<void> export_eee(const Task& task) {
   const RunRow& run = task.run.run;
   Result<std::vector<AggregateLine>> lines = task.reader.aggregates(run.id);
   if (!lines) return std::move(lines).error();
+  Result<std::vector<ReportedRow>> reported = task.reader.reported(run.id);
+  if (!reported) return std::move(reported).error();
   std::int64_t undefined_count = 0;
   for (const Selected& one : task.selected) {
     std::string undefined;
+    bool computed = false;
     for (const AggregateLine& line : *lines) {
       if (line.row.evaluation != one.row.id || !line.headline || std::isfinite(line.row.estimate)) continue;
       undefined += (undefined.empty() ? "" : "; ") + line.metric +
@@ -252,32 +286,22 @@ Result<void> export_eee(const Task& task) {
       if (!values) return std::move(values).error();
       for (const ValueRow& value : *values) {
         if (!value.headline) continue;
-        const std::size_t slash = one.model.find('/');
-        std::string developer = task.options.developer;
-        if (developer.empty())
-          developer = slash == std::string::npos || slash == 0 ? "unknown" : one.model.substr(0, slash);
-        const std::string short_name = slash == std::string::npos ? one.model : one.model.substr(slash + 1);
-        Record record{
-            .of = one,
-            .metric = metric,
-            .value = value,
-            .uuid = uuid_of(run.uuid + '\x1F' + one.recipe.name + '\x1F' + one.recipe.hash + '\x1F' +
-                            one.model + '\x1F' + metric.name + '\x1F' + value.name),
-            .evaluation_id = run.suite_name + "/" + developer + "_" + short_name + "/" +
-                             std::to_string(epoch_seconds(run.ended.empty() ? run.started : run.ended)),
-            .model_id = developer + "/" + short_name,
-            .developer = developer,
-            .name = run.suite_name + "." + one.recipe.name,
-            .lines = {}};
+        Record record = record_of(task, one, metric, value);
         for (const AggregateLine& line : *lines) {
           if (line.row.evaluation == one.row.id && line.row.value == value.id &&
               std::isfinite(line.row.estimate))
             record.lines.push_back(&line);
         }
         if (record.lines.empty()) continue;
+        for (const ReportedRow& said : *reported) {
+          if (said.evaluation == one.row.id && said.value == value.id) record.beside.push_back(&said);
+        }
+        computed = true;
         if (Result<void> done = write_pair(task, record, undefined); !done) return done;
       }
     }
+    if (computed) continue;
+    if (Result<void> done = write_reported(task, one, *reported); !done) return done;
   }
   if (undefined_count != 0) {
     task.summary.notes.push_back(

@@ -19,6 +19,8 @@ struct Record {
   std::string evaluation_id, model_id, developer;
   std::string name;                         ///< evaluation_name: suite.task
   std::vector<const AggregateLine*> lines;  ///< aggregates with a finite estimate
+  std::vector<const ReportedRow*> beside;   ///< what the source of an import stated about the same values
+  bool reported = false;  ///< `lines` are the source's own statements, not computed from rows
   [[nodiscard]] bool per_item() const;
   /// Of an aggregate: suite.task.metric, @variant, and the statistic when it is a companion.
   [[nodiscard]] std::string result_id(const std::string& variant, const std::string& statistic) const;
@@ -42,6 +44,14 @@ struct Samples {
   bool same_settings = true;  ///< all generations were asked for with the same settings
   OrderedJson settings;       ///< generation_args; null when nothing was generated
 };
+
+/// A record without numbers.
+Record record_of(const Task& task, const Selected& of, const MetricRow& metric, const ValueRow& value);
+/// Writes the aggregate file, and the samples where there are any. `undefined`: the task's numbers that are
+/// none.
+Result<void> write_pair(const Task& task, const Record& record, const std::string& undefined);
+/// Writes a record for each number that the source of an import stated about a task whose rows give none.
+Result<void> write_reported(const Task& task, const Selected& of, const std::vector<ReportedRow>& reported);
 
 /// Writes the samples file, ordered by sample id, variant and repeat.
 Result<Samples> write_samples(Reader& reader, const Record& record, const std::string& path);

@@ -196,8 +196,8 @@ class Writer {
     }
     if (failed(item.line.state))
       text(",\"error\":",
-           std::string(state_text(item.line.state)) + (texts.error.empty() ? "" : ": " + texts.error), out);
-    text(",\"metadata\":{\"state\":", state_text(item.line.state), out);
+           std::string(state_name(item.line.state)) + (texts.error.empty() ? "" : ": " + texts.error), out);
+    text(",\"metadata\":{\"state\":", state_name(item.line.state), out);
     text(",\"is_correct_rule\":", rule_.text(), out);
     if (!scored) text(",\"score\":", score_state(item, score), out);
     if (!item.line.variant.empty()) text(",\"variant\":", item.line.variant, out);

@@ -92,6 +92,13 @@ Result<void> export_rows(const Task& task, bool csv) {
   const std::vector<std::string> columns = all_columns(task.selected);
   std::string line;
   if (csv) append_csv_header(columns, line);
+  std::vector<std::string> outputs;
+  const auto learn_outputs = [&](const ItemTexts& item) {
+    for (std::size_t i = 1; !csv && i < item.outputs.size(); ++i) {
+      const std::string& name = item.outputs[i].name;
+      if (std::find(outputs.begin(), outputs.end(), name) == outputs.end()) outputs.push_back(name);
+    }
+  };
   ItemTextReader texts;
   for (const Selected& one : task.selected) {
     const std::vector<std::size_t> places = places_of(columns, one.columns);
@@ -100,6 +107,7 @@ Result<void> export_rows(const Task& task, bool csv) {
           Result<const ItemTexts*> read = texts.read(item, one.row.model);
           if (!read) return std::move(read).error();
           const RowView row{one, item, **read};
+          learn_outputs(**read);
           csv ? append_csv_row(row, places, line) : append_jsonl(row, line);
           if (Result<void> written = file.write(line); !written) return std::move(written).error();
           line.clear();
@@ -119,7 +127,7 @@ Result<void> export_rows(const Task& task, bool csv) {
   if (task.options.mapping.empty()) return {};
   Result<std::unique_ptr<OutputFile>> mapping = OutputFile::open(task.options.mapping);
   if (!mapping) return std::move(mapping).error();
-  if (Result<void> written = (*mapping)->write(mapping_json(columns)); !written) return written;
+  if (Result<void> written = (*mapping)->write(mapping_json(columns, outputs, csv)); !written) return written;
   if (Result<void> saved = (*mapping)->save(); !saved) return saved;
   task.summary.files.push_back(task.options.mapping);
   return {};

@@ -80,9 +80,9 @@ void append_scores(const RowView& row, std::string& out) {
 }  // namespace
 
 const char* score_state(const WholeItem& item, const WholeScore& score) {
-  if (!score.present) return item.line.state == ASSAY_STATE_OK ? "not_scored" : state_text(item.line.state);
+  if (!score.present) return item.line.state == ASSAY_STATE_OK ? "not_scored" : state_name(item.line.state);
   if (!std::isfinite(score.number) && score.state == ASSAY_STATE_OK) return "non_finite";
-  return state_text(score.state);
+  return state_name(score.state);
 }
 
 bool failed(int state) {
@@ -105,7 +105,7 @@ void append_jsonl(const RowView& row, std::string& out) {
   }
   key("repeat", out);
   append_json(std::int64_t{line.repeat}, out);
-  text("state", state_text(line.state), out);
+  text("state", state_name(line.state), out);
   text_or_null("error", failed(line.state) ? row.texts.error : std::string(), out);
   text_or_null("message", failed(line.state) ? std::string() : row.texts.error, out);
   text("input", row.texts.input, out);

@@ -33,7 +33,9 @@ inline constexpr std::size_t kNoColumn = static_cast<std::size_t>(-1);
 /// row's task, or kNoColumn.
 void append_csv_row(const RowView& row, const std::vector<std::size_t>& places, std::string& out);
 
-/// The mapping file with which the rows are imported again, as JSON.
-std::string mapping_json(const std::vector<std::string>& columns);
+/// The mapping file with which the rows are imported again, as JSON. `outputs`: names of the requests beside
+/// the first; a table has them in one field.
+std::string mapping_json(const std::vector<std::string>& columns, const std::vector<std::string>& outputs,
+                         bool csv);
 
 }  // namespace assay::host::exporting

@@ -31,10 +31,11 @@ Result<std::vector<Column>> columns_of(Reader& reader, RowId recipe) {
 Error none_fits(const char* option, const std::string& wanted, std::vector<std::string> names) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  return {
-      Code::kInvalidArgument,
-      std::string(option) + " " + wanted + ": the run has " + join(names, ", ") + did_you_mean(wanted, names),
-      option};
+  for (std::string& name : names) name = printable(name);
+  return {Code::kInvalidArgument,
+          std::string(option) + " " + printable(wanted) + ": the run has " + join(names, ", ") +
+              did_you_mean(wanted, names),
+          option};
 }
 
 }  // namespace

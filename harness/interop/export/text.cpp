@@ -113,10 +113,4 @@ std::int64_t epoch_seconds(std::string_view time) {
   return timegm(&parts);
 }
 
-const char* state_text(int state) {
-  static constexpr const char* kNames[] = {"ok",       "empty",       "refused", "truncated",
-                                           "unparsed", "unsupported", "error",   "timeout"};
-  return state >= 0 && state < 8 ? kNames[state] : "unknown";
-}
-
 }  // namespace assay::host::exporting

@@ -30,7 +30,4 @@ std::string file_word(std::string_view text);
 /// Seconds since 1970 of an RFC 3339 UTC time; -1 when it is none.
 std::int64_t epoch_seconds(std::string_view time);
 
-/// "ok", "empty", ... by enum assay_state.
-const char* state_text(int state);
-
 }  // namespace assay::host::exporting

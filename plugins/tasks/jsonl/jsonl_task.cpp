@@ -273,7 +273,11 @@ Result<void> JsonlTask::item(std::uint64_t index, ItemWriter& out) {
   if (mode.get() == "generate") {
     RequestSpec request{.kind = ASSAY_REQUEST_GENERATE,
                         .prompt = row.prompt,
-                        .max_tokens = static_cast<int>(max_tokens.get())};
+                        .max_tokens = static_cast<int>(max_tokens.get()),
+                        .samples = static_cast<int>(samples.get()),
+                        .top_k = static_cast<int>(top_k.get()),
+                        .temperature = temperature.get(),
+                        .top_p = top_p.get()};
     for (const std::string& text : stop.get()) request.stop.push_back(text);
     out.request(request);
     return {};

@@ -72,6 +72,16 @@ class JsonlTask final : public Task {
       ParamOptions{.flags = AFFECTS_RESULT, .min = 0, .max = 1e6, .unit = "tokens"}};
   Param<std::vector<std::string>> stop{*this, "stop", std::vector<std::string>{},
                                        "generate: texts that end the answer", AFFECTS_RESULT};
+  Param<double> temperature{*this, "temperature", 0.0, "generate: 0 takes the most probable token",
+                            ParamOptions{.flags = AFFECTS_RESULT, .min = 0, .max = 100}};
+  Param<double> top_p{*this, "top_p", 1.0,
+                      "generate: only the most probable tokens that hold this mass together; 0 or 1: all",
+                      ParamOptions{.flags = AFFECTS_RESULT, .min = 0, .max = 1}};
+  Param<std::int64_t> top_k{*this, "top_k", 0, "generate: only so many of the most probable tokens; 0: all",
+                            ParamOptions{.flags = AFFECTS_RESULT, .min = 0, .max = 1e6}};
+  Param<std::int64_t> samples{*this, "samples", 1,
+                              "generate: answers to each prompt; their seeds follow from the run's",
+                              ParamOptions{.flags = AFFECTS_RESULT, .min = 1, .max = 10000}};
 
   Result<void> configure() override;
   Result<void> open(Call& call) override;
