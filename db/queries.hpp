@@ -114,6 +114,15 @@ struct WholeItem {
   std::vector<WholeScore> scores;        ///< parallel to the values asked for
 };
 
+/// One aggregate of a complete evaluation of one recipe by one model.
+struct RepeatedScore {
+  RowId run = 0;
+  std::string identity;  ///< RunRow::identity
+  bool cached = false;   ///< an answer was in the database before, so the evaluation is no new measurement
+  std::string metric, value, variant, statistic;
+  double estimate = 0;  ///< NaN: undefined
+};
+
 class Reader {
  public:
   /// kNotFound without a file, kData when it is not an assay database or its schema is newer.
@@ -132,6 +141,12 @@ class Reader {
   Result<std::vector<SegmentRow>> segments(RowId run);
   Result<std::vector<ScoreSetRow>> score_sets(RowId run);
   Result<std::vector<ReportedRow>> reported(RowId run);
+  /// What gates decided about candidates with this recipe hash, newest first.
+  Result<std::vector<GateResultRow>> gate_results(const std::string& recipe_hash);
+  /// Aggregates of the newest 20 complete evaluations of a recipe by a model (64 hex digits each), of runs
+  /// with an identity: what the same measurement gave at other times.
+  Result<std::vector<RepeatedScore>> repeated_scores(const std::string& recipe_hash,
+                                                     const std::string& fingerprint);
   /// The items of a set that are kept, by position.
   Result<std::vector<ItemKey>> items_of(RowId item_set);
   Result<std::vector<EvaluationRow>> evaluations(RowId run);

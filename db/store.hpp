@@ -229,6 +229,23 @@ struct WarningRow {
   RowId evaluation = 0;    ///< 0: the run as a whole
 };
 
+/// What a gate decided about one number of one task.
+struct GateResultRow {
+  RowId id = 0;
+  std::string created;  ///< RFC 3339 UTC; empty when written: now
+  RowId baseline = 0, candidate = 0;
+  std::string policy, policy_sha256;
+  std::string recipe;       ///< the candidate's recipe hash
+  std::string task, model;  ///< model: the candidate's name for it
+  std::string metric, value, variant;
+  std::string statistic;  ///< of a companion; empty: the metric's own number
+  std::string rule;       ///< kind of the rule
+  std::string verdict;    ///< pass, fail, inconclusive, not comparable
+  bool waived = false;
+  bool signal = false;                      ///< the numbers alone showed a regression
+  double delta = 0, lo = 0, hi = 0, p = 0;  ///< NaN: undefined; p is the adjusted one
+};
+
 /// A stored answer, found by its key.
 struct StoredResponse {
   RowId id = 0, model = 0;
@@ -309,6 +326,7 @@ class Store {
   /// Scores of stored results, in one transaction; a (value, result) that has a score keeps it.
   Result<void> add_scores(std::span<const LateScore> scores);
   Result<void> add_reported(std::span<const ReportedRow> rows);
+  Result<void> add_gate_results(std::span<const GateResultRow> rows);  ///< in one transaction
 
   /// Status, reason, prompt hash, and the number of planned items when it is known.
   Result<void> end_evaluation(const EvaluationRow& evaluation);

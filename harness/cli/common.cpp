@@ -64,6 +64,32 @@ const std::vector<Verb>& verbs() {
       {"show", "show a stored run: its scores, its items, or one item", "show [RUN] [--items | --item ID]",
        "assay show latest --items --state error", show_options,
        [] { return std::vector<std::string>{"name"}; }, show_verb},
+      {"report", "write a stored run as one HTML file that needs no network", "report [RUN] --html FILE",
+       "assay report latest --html run.html", report_options, [] { return std::vector<std::string>{"run"}; },
+       report_verb},
+      {"compare", "compare two runs item by item: differences, tests, verdicts",
+       "compare BASELINE CANDIDATE [--margin M] [--task PATTERN] [--metric PATTERN] [--model A=B]",
+       "assay compare latest~1 latest --margin 0.02", compare_options,
+       [] {
+         return std::vector<std::string>{"baseline", "candidate"};
+       },
+       compare_verb},
+      {"gate", "judge a run against a baseline by a policy, for build servers",
+       "gate BASELINE CANDIDATE --policy FILE [--junit FILE] [--summary FILE] [--explain]",
+       "assay gate nightly-base latest --policy nightly.toml --junit gate.xml", gate_options,
+       [] {
+         return std::vector<std::string>{"baseline", "candidate"};
+       },
+       gate_verb},
+      {"leaderboard", "rank models over stored runs, as far as the items can tell",
+       "leaderboard [--suite PATTERN] [--history METRIC] [--markdown] [--csv FILE] | bundle [RUN] --out "
+       "FOLDER | "
+       "verify FOLDER",
+       "assay leaderboard --suite hallucination --since 2026-11 --markdown", leaderboard_options,
+       [] {
+         return std::vector<std::string>{"action", "target"};
+       },
+       leaderboard_verb},
       {"cache", "look at stored answers: stats, explain ITEM, prune",
        "cache stats | explain ITEM [--run RUN] [--task T] | prune --older-than AGE | --model NAME | --unused",
        "assay cache explain q17 --run latest", cache_options,
@@ -117,6 +143,23 @@ int report(const Globals& globals, const Error& error) {
   return code;
 }
 
+Result<std::vector<std::pair<std::string, std::string>>> model_pairs(const po::variables_map& values) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const std::string& text : get<std::vector<std::string>>(values, "model")) {
+    const std::size_t at = text.find('=');
+    const std::string left = text.substr(0, at);
+    const std::string right = at == std::string::npos ? text : text.substr(at + 1);
+    if (left.empty() || right.empty()) {
+      return Error{
+          Code::kInvalidArgument,
+          "--model '" + printable(text) + "': expected BASELINE=CANDIDATE, names of models of the two runs",
+          "model"};
+    }
+    pairs.emplace_back(left, right);
+  }
+  return pairs;
+}
+
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
@@ -143,7 +186,7 @@ std::string general_help() {
          "[options]\n\n";
   for (const Verb& verb : verbs()) {
     std::string name = verb.name;
-    name.resize(10, ' ');
+    name.resize(12, ' ');
     out << "  " << name << verb.summary << "\n";
   }
   out << "\nGlobal options:\n"

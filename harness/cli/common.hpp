@@ -72,23 +72,35 @@ T get(const po::variables_map& values, const char* name, T otherwise = T()) {
   return values.count(name) != 0 ? values[name].as<T>() : otherwise;
 }
 
+/// The values of --model A=B: names of a baseline's and a candidate's model; "A" alone stands for A=A.
+/// kInvalidArgument.
+Result<std::vector<std::pair<std::string, std::string>>> model_pairs(const po::variables_map& values);
+
 // The verbs, one file each.
 po::options_description run_options();
 po::options_description plan_options();
 po::options_description resume_options();
 po::options_description import_options();
 po::options_description export_options();
+po::options_description report_options();
+po::options_description leaderboard_options();
 po::options_description score_options();
 po::options_description show_options();
+po::options_description compare_options();
+po::options_description gate_options();
 po::options_description cache_options();
 po::options_description no_options();
 int run_verb(const Globals& globals, const po::variables_map& values);
 int import_verb(const Globals& globals, const po::variables_map& values);
 int resume_verb(const Globals& globals, const po::variables_map& values);
 int plan_verb(const Globals& globals, const po::variables_map& values);
+int compare_verb(const Globals& globals, const po::variables_map& values);
+int gate_verb(const Globals& globals, const po::variables_map& values);
 int cache_verb(const Globals& globals, const po::variables_map& values);
+int leaderboard_verb(const Globals& globals, const po::variables_map& values);
 int list_verb(const Globals& globals, const po::variables_map& values);
 int export_verb(const Globals& globals, const po::variables_map& values);
+int report_verb(const Globals& globals, const po::variables_map& values);
 int score_verb(const Globals& globals, const po::variables_map& values);
 int show_verb(const Globals& globals, const po::variables_map& values);
 int help_verb(const Globals& globals, const po::variables_map& values);

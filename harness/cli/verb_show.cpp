@@ -104,8 +104,9 @@ int show_item(const Globals& globals, Reader& reader, const RunSummary& run, con
                 {"state", state_name(item.state)},
                 {"message", item.message}};
     text += printable(item.recipe) + ", " + printable(item.model) + ", item " + printable(item.item_id) +
-            (item.variant.empty() ? "" : " (" + printable(item.variant) + ")") + ": " + state_name(item.state) +
-            (item.message.empty() ? "" : " - " + printable(item.message, 400)) + "\n";
+            (item.variant.empty() ? "" : " (" + printable(item.variant) + ")") + ": " +
+            state_name(item.state) + (item.message.empty() ? "" : " - " + printable(item.message, 400)) +
+            "\n";
     for (const ItemResponse& r : *responses) {
       one["responses"].push_back({{"name", r.name},
                                   {"role", r.role},

@@ -13,7 +13,9 @@ using Json = nlohmann::json;
 
 namespace {
 
-const Words kVerbs = {"run", "plan", "show", "list", "plugin", "data", "doctor", "help"};
+const Words kVerbs = {"run",   "plan",   "resume",  "import", "export", "score",
+                      "cache", "show",   "compare", "gate",   "report", "leaderboard",
+                      "list",  "plugin", "data",    "doctor", "help"};
 
 /// stdout is exactly one line with one JSON object.
 Json only_object(const ChildResult& result) {
@@ -45,7 +47,9 @@ TEST_CASE("cli: --version with --json is one object") {
 
 TEST_CASE("cli: every verb has a page of help with a worked example") {
   Bench bench;
-  const std::string verb = GENERATE("run", "plan", "show", "list", "plugin", "data", "doctor", "help");
+  const std::string verb =
+      GENERATE("run", "plan", "resume", "import", "export", "score", "cache", "show", "compare", "gate",
+               "report", "leaderboard", "list", "plugin", "data", "doctor", "help");
   const ChildResult page = bench.run({"help", verb});
   const ChildResult option = bench.run({verb, "--help"});
   INFO(verb << "\n" << page.out << page.err);
@@ -165,6 +169,8 @@ TEST_CASE("cli: --json prints one object on stdout and nothing else") {
       Words{"run", "small.toml", "--db", "x.db"}, Words{"plan", "small.toml"},
       Words{"run", "small.toml", "--dry-run"}, Words{"show", "--db", "x.db"},
       Words{"show", "--db", "x.db", "--items"}, Words{"show", "--db", "x.db", "--item", "q1"},
+      Words{"compare", "latest", "latest", "--db", "x.db"},
+      Words{"report", "--db", "x.db", "--html", "r.html"}, Words{"leaderboard", "--db", "x.db"},
       Words{"list", "suites"}, Words{"list", "tasks"}, Words{"list", "metrics"}, Words{"list", "models"},
       Words{"list", "plugins"}, Words{"list", "runs", "--db", "x.db"}, Words{"plugin", "list"},
       Words{"plugin", "help", "assay.ngram"}, Words{"data", "list"}, Words{"doctor", "--db", "x.db"});

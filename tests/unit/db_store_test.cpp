@@ -500,7 +500,7 @@ TEST_CASE("a process that has ended is not alive, collected or not", "[db]") {
   }
   ProcessIdentity other = self;
   other.pid = child;
-  other.start = self.start + 1;  // the same number, begun at another moment
+  other.start = self.start + 1'000'000;  // the same number, begun at another moment
   CHECK_FALSE(process_alive(other));
   other.start = 0;
   CHECK(process_alive(other));
