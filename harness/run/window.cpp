@@ -64,7 +64,9 @@ std::uint32_t Window::add(const ModelInstance* model, const assay_request& reque
 Result<void> Window::serve(std::uint32_t index, const StoredResponse& stored,
                            std::vector<std::uint32_t>& complete) {
   UniqueRequest& request = requests_[index];
-  if (Result<void> ok = restore_response(stored, *arena_, request.response); !ok) return ok;
+  assay_response restored = request.response;
+  if (Result<void> ok = restore_response(stored, *arena_, restored); !ok) return ok;
+  request.response = restored;  // only a whole answer; otherwise the request is asked as if nothing was stored
   request.done = true;
   request.stored = stored.id;
   const auto answer = [&](std::uint32_t item) {
