@@ -274,7 +274,7 @@ assay_request ImportStoreSink::request_of(const ImportedExchange& from, std::uin
   request.prompt = str(keep_->add(from.prompt));
   request.continuation = str(keep_->add(from.continuation));
   request.max_tokens = static_cast<std::int32_t>(std::clamp<std::int64_t>(from.max_tokens, 0, INT32_MAX));
-  request.temperature = std::isnan(from.temperature) ? 0 : from.temperature;
+  request.temperature = from.temperature;  // NaN, which is not written, where the log does not say it
   request.top_p = std::isnan(from.top_p) ? 0 : from.top_p;
   if (!from.messages.empty()) {
     messages_.emplace_back();

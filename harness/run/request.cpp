@@ -175,7 +175,9 @@ void append_request_json(const assay_request& r, bool keyed_by_item, std::string
     out += ']';
   }
   if (keyed_by_item) object.text("task", view(r.task));
-  if (r.kind == ASSAY_REQUEST_GENERATE) object.number("temperature", r.temperature);
+  // Only requests of imported logs can lack it: greedy would be a claim that the log does not make.
+  if (r.kind == ASSAY_REQUEST_GENERATE && !std::isnan(r.temperature))
+    object.number("temperature", r.temperature);
   if (r.top_k != 0) object.integer("top_k", r.top_k);
   if (r.top_p != 0 && r.top_p != 1) object.number("top_p", r.top_p);
   if (keyed_by_item) object.text("variant", view(r.variant));

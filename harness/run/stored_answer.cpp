@@ -328,8 +328,10 @@ class RequestReader : public Document {
   RequestReader(std::string_view json, Arena& arena, assay_request& out) : Document(json, arena), out_(out) {}
 
   bool read() {
+    out_.temperature = std::numeric_limits<double>::quiet_NaN();  // as long as none is said
     if (!Document::read([this](std::string_view key, Value value) { return member(key, value); }))
       return false;
+    if (out_.kind != ASSAY_REQUEST_GENERATE && std::isnan(out_.temperature)) out_.temperature = 0;
     return out_.kind != 0 || fail("its kind is missing");
   }
 

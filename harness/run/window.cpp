@@ -66,7 +66,8 @@ Result<void> Window::serve(std::uint32_t index, const StoredResponse& stored,
   UniqueRequest& request = requests_[index];
   assay_response restored = request.response;
   if (Result<void> ok = restore_response(stored, *arena_, restored); !ok) return ok;
-  request.response = restored;  // only a whole answer; otherwise the request is asked as if nothing was stored
+  request.response =
+      restored;  // only a whole answer; otherwise the request is asked as if nothing was stored
   request.done = true;
   request.stored = stored.id;
   const auto answer = [&](std::uint32_t item) {

@@ -415,3 +415,16 @@ TEST_CASE("a damaged request is refused with a sentence", "[run]") {
     CHECK(done.error().text.starts_with("a stored request is damaged: "));
   }
 }
+
+TEST_CASE("a temperature that nobody stated stays unstated in a stored request", "[run]") {
+  for (const std::string json : {R"({"kind":"generate","max_tokens":0,"prompt":"p"})",
+                                 R"({"kind":"generate","max_tokens":0,"prompt":"p","temperature":0})"}) {
+    Arena arena;
+    assay_request request{};
+    REQUIRE(restore_request(json, arena, request).ok());
+    CHECK(std::isnan(request.temperature) == (json.find("temperature") == std::string::npos));
+    std::string again;
+    append_request_json(request, false, again);
+    CHECK(again == json);
+  }
+}

@@ -1,5 +1,6 @@
 // The generation requests of a run as input of an OpenAI-compatible batch endpoint.
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <unordered_set>
 
@@ -125,8 +126,10 @@ class Batch {
   }
 
   void append_settings(const GenerateRequest& request) {
-    line_ += ",\"temperature\":";
-    append_json(request.temperature, line_);
+    if (!std::isnan(request.temperature)) {
+      line_ += ",\"temperature\":";
+      append_json(request.temperature, line_);
+    }
     if (request.max_tokens > 0) {
       line_ += ",\"max_tokens\":";
       append_json(request.max_tokens, line_);

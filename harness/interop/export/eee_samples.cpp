@@ -71,7 +71,8 @@ struct Removed {
 };
 
 OrderedJson settings_of(const GenerateRequest& request) {
-  OrderedJson settings = {{"temperature", request.temperature}};
+  OrderedJson settings = OrderedJson::object();
+  if (!std::isnan(request.temperature)) settings["temperature"] = request.temperature;
   if (request.top_p > 0) settings["top_p"] = request.top_p;
   if (request.top_k > 0) settings["top_k"] = request.top_k;
   if (request.max_tokens > 0) settings["max_tokens"] = request.max_tokens;

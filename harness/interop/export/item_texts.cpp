@@ -177,7 +177,8 @@ Result<GenerateRequest> read_generate(std::string_view request_json) {
   request.max_tokens = integer_of(*tree, "max_tokens", 0);
   request.n = integer_of(*tree, "n", 1);
   request.top_k = integer_of(*tree, "top_k", 0);
-  request.temperature = number_of(*tree, "temperature");
+  if (const auto at = (*tree)["temperature"]; at.error() == SUCCESS)
+    request.temperature = number_of(*tree, "temperature");
   request.top_p = number_of(*tree, "top_p");
   request.min_p = number_of(*tree, "min_p");
   request.seed = text_of(*tree, "seed");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,9 +55,10 @@ struct GenerateRequest {
   std::string prompt;
   std::vector<std::pair<std::string, std::string>> messages;  ///< role, content
   std::vector<std::string> stop;
-  std::int64_t max_tokens = 0, n = 1, top_k = 0;  ///< 0: the model's default
-  double temperature = 0, top_p = 0, min_p = 0;   ///< top_p, min_p 0: not set
-  std::string seed;                               ///< decimal, empty: none
+  std::int64_t max_tokens = 0, n = 1, top_k = 0;                  ///< 0: the model's default
+  double temperature = std::numeric_limits<double>::quiet_NaN();  ///< NaN: the imported log does not say it
+  double top_p = 0, min_p = 0;                                    ///< 0: not set
+  std::string seed;                                               ///< decimal, empty: none
 };
 Result<GenerateRequest> read_generate(std::string_view request_json);
 
