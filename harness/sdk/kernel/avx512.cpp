@@ -18,6 +18,8 @@ struct Avx512 {
   static Avx512 bits_to_exponent(Avx512 a) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a.all), 23))};
   }
+  /// a * b + c with one rounding.
+  static Avx512 fma(Avx512 a, Avx512 b, Avx512 c) { return {_mm512_fmadd_ps(a.all, b.all, c.all)}; }
   friend Avx512 operator+(Avx512 a, Avx512 b) { return {_mm512_add_ps(a.all, b.all)}; }
   friend Avx512 operator-(Avx512 a, Avx512 b) { return {_mm512_sub_ps(a.all, b.all)}; }
   friend Avx512 operator*(Avx512 a, Avx512 b) { return {_mm512_mul_ps(a.all, b.all)}; }

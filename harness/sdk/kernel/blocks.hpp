@@ -3,8 +3,9 @@
 //
 // A row is worked off in blocks that fit the first-level cache twice. While one block is summed, the largest
 // entry of the next is found, so that memory is read once, ahead of its use, and the shift of every block is
-// known before its exponentials. All tables give the same bits: 16 lanes counted from the start of the row, the
-// same operations in the same order, no fused multiply-add.
+// known before its exponentials. All tables give the same bits: 16 lanes counted from the start of the row,
+// the same operations with the same roundings in the same order; multiply-add has one rounding everywhere,
+// which the portable loops emulate where the processor lacks it.
 #pragma once
 
 #include <cstddef>
@@ -47,11 +48,11 @@ struct PairBlock {
 };
 
 struct PairSums {
-  double a0 = 0;                ///< e^dA
-  double a1 = 0;                ///< dA e^dA
-  double b0 = 0;                ///< e^dB
-  double cross1 = 0;            ///< e e^dA
-  double cross2 = 0;            ///< e^2 e^dA
+  double a0 = 0;      ///< e^dA
+  double a1 = 0;      ///< dA e^dA
+  double b0 = 0;      ///< e^dB
+  double cross1 = 0;  ///< e e^dA
+  double cross2 = 0;  ///< e^2 e^dA
   float ahead_a = kLowest, ahead_b = kLowest;
 };
 

@@ -12,7 +12,8 @@ namespace assay::kernel {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-/// Beyond this distance from the centre, squares summed in float could overflow: such blocks are summed in double.
+/// Beyond this distance from the centre, squares summed in float could overflow: such blocks are summed in
+/// double.
 constexpr float kFar = 1e15F;
 /// Weights below e^-87.6 count as 0, here as in the float loops.
 constexpr double kNegligible = -87.6;
@@ -111,7 +112,7 @@ Result<CrossStatistics> cross_statistics(const LoopTable& loops, std::span<const
     const float largest_b = part.ahead_b;
     if (!(largest_a < kInfinity) || !(largest_b < kInfinity)) return refused();
     if (largest_b > sums.shift_b) sums.raise_b(largest_b);
-    if (largest_a > sums.shift_a) {
+    if (largest_a > sums.shift_a || begin == 0) {
       const std::size_t at = loops.find(block.a, block.count, largest_a);
       const float centre = at < block.count ? block.b[at] : sums.shift_b;
       sums.raise_a(largest_a, std::isfinite(centre) ? centre : sums.shift_b);

@@ -7,7 +7,9 @@ bool available(InstructionSet which) {
 #if defined(__x86_64__)
   // The built-in asks the operating system as well: it must save the wide registers.
   if (which == InstructionSet::kAvx512) return __builtin_cpu_supports("avx512f") != 0;
-  if (which == InstructionSet::kAvx2) return __builtin_cpu_supports("avx2") != 0;
+  if (which == InstructionSet::kAvx2) {
+    return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  }
 #endif
   return which == InstructionSet::kPortable;
 }
@@ -33,7 +35,8 @@ InstructionSet best() {
 }
 
 Result<TokenStatistics> stats_from_logits_on(InstructionSet which, std::span<const float> logits,
-                                             std::int64_t target, std::uint32_t want, std::span<TopToken> top) {
+                                             std::int64_t target, std::uint32_t want,
+                                             std::span<TopToken> top) {
   return row_statistics(loops_of(which), logits, target, want, top);
 }
 

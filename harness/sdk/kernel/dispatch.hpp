@@ -14,14 +14,17 @@ inline const LoopTable& best_loops() {
   return chosen;
 }
 
-Result<TokenStatistics> row_statistics(const LoopTable& loops, std::span<const float> row, std::int64_t target,
-                                       std::uint32_t want, std::span<TopToken> top);
+Result<TokenStatistics> row_statistics(const LoopTable& loops, std::span<const float> row,
+                                       std::int64_t target, std::uint32_t want, std::span<TopToken> top);
 Result<CrossStatistics> cross_statistics(const LoopTable& loops, std::span<const float> a,
-                                         std::span<const float> b, std::int64_t target, std::size_t vocab_limit);
+                                         std::span<const float> b, std::int64_t target,
+                                         std::size_t vocab_limit);
 
-/// What a caller sees: rounded to float.
+/// What a caller sees: rounded to float. Volatile, because g++ 12 at -O2 vectorises two such roundings beside
+/// each other into none.
 inline double narrow(double value) {
-  return static_cast<double>(static_cast<float>(value));
+  const volatile float rounded = static_cast<float>(value);
+  return static_cast<double>(rounded);
 }
 
 }  // namespace assay::kernel

@@ -21,7 +21,8 @@ enum class InstructionSet { kPortable, kAvx2, kAvx512 };
 
 /// As the public functions, on a chosen instruction set. Precondition: available(which).
 Result<TokenStatistics> stats_from_logits_on(InstructionSet which, std::span<const float> logits,
-                                             std::int64_t target, std::uint32_t want, std::span<TopToken> top);
+                                             std::int64_t target, std::uint32_t want,
+                                             std::span<TopToken> top);
 Result<CrossStatistics> cross_stats_from_logits_on(InstructionSet which, std::span<const float> a,
                                                    std::span<const float> b, std::int64_t target,
                                                    std::size_t vocab_limit);

@@ -1,6 +1,7 @@
 // The loops of blocks.hpp over a vector type of 16 floats. Included by one source file per instruction set,
-// each compiled with its own flags; therefore everything here has internal linkage and nothing of the standard
-// library is used: an inline function shared with other files could be kept in its AVX version by the linker.
+// each compiled with its own flags; therefore everything here has internal linkage and nothing of the
+// standard library is used: an inline function shared with other files could be kept in its AVX version by
+// the linker.
 #pragma once
 
 #include "blocks.hpp"
@@ -12,20 +13,23 @@ constexpr std::size_t kLanes = 16;
 /// After so many steps the float sums of the lanes go over into doubles, which bounds their rounding error.
 constexpr std::size_t kSteps = 16;
 
-/// e^d for d <= 0, relative error 2e-7: d = n ln 2 + r with |r| <= ln(2)/2, e^r by a polynomial of degree 5
-/// (minimax in relative error with the first two coefficients 1), 2^n by its bits. ln 2 is split so that n times
-/// its first part is exact. n = -127 (d below -87.7, -inf too) gives the factor 0. NaN stays NaN.
+/// Below this, e^d is 0 for exponential(); the moments use the same bound, so that 0 * inf cannot arise.
+constexpr float kFloor = -88.0F;
+
+/// e^d for kFloor <= d <= 0, relative error 3e-7: d = n ln 2 + r with |r| <= ln(2)/2, e^r by a polynomial of
+/// degree 5 (minimax in relative error with the first two coefficients 1), 2^n by its bits; n = -127 (d below
+/// -87.7) gives the factor 0. NaN stays NaN.
 template <class V>
 inline V exponential(V d) {
   const V magic = V::splat(12582912.0F + 127.0F);  // 1.5 * 2^23: adding it rounds to a whole number
-  const V clamped = V::max(V::splat(-88.0F), d);
-  const V t = clamped * V::splat(1.44269504F) + magic;
-  const V n = t - magic;
-  const V r = clamped - n * V::splat(0.693359375F) - n * V::splat(-2.12194440e-4F);
-  V q = V::splat(0x1.10624ep-7F) * r + V::splat(0x1.572a68p-5F);
-  q = q * r + V::splat(0x1.5557b0p-3F);
-  q = q * r + V::splat(0x1.fffdfcp-2F);
-  return V::bits_to_exponent(t) * (q * (r * r) + r + V::splat(1.0F));
+  const V t = V::fma(d, V::splat(1.44269504F), magic);
+  const V r = V::fma(t - magic, V::splat(-0.693147182F), d);
+  V q = V::fma(V::splat(0x1.10624ep-7F), r, V::splat(0x1.572a68p-5F));
+  q = V::fma(q, r, V::splat(0x1.5557b0p-3F));
+  q = V::fma(q, r, V::splat(0x1.fffdfcp-2F));
+  q = V::fma(q, r, V::splat(1.0F));
+  q = V::fma(q, r, V::splat(1.0F));
+  return q * V::bits_to_exponent(t);
 }
 
 /// Copies the last, short step and fills it up with -inf, which adds 0 to every sum.
@@ -34,10 +38,22 @@ inline const float* padded(const float* row, std::size_t count, float* space) {
   return space;
 }
 
+/// Largest of the first kLanes * kSteps entries and `top`, in two chains.
+template <class V>
+inline V largest_of_stretch(const float* row, V top) {
+  V second = top;
+  for (std::size_t i = 0; i < kLanes * kSteps; i += 2 * kLanes) {
+    top = V::max(top, V::load(row + i));
+    second = V::max(second, V::load(row + i + kLanes));
+  }
+  return V::max(top, second);
+}
+
 template <class V>
 float largest(const float* row, std::size_t count) {
   V top = V::splat(kLowest);
   std::size_t i = 0;
+  for (; i + kLanes * kSteps <= count; i += kLanes * kSteps) top = largest_of_stretch(row + i, top);
   for (; i + kLanes <= count; i += kLanes) top = V::max(top, V::load(row + i));
   alignas(64) float space[kLanes];
   if (i < count) top = V::max(top, V::load(padded(row + i, count - i, space)));
@@ -77,20 +93,18 @@ void sums(const Block& block, BlockSums& out) {
   typename V::Doubles d0, d1, d2;
   typename V::Counter above, equal;
   const auto step = [&](const float* at) __attribute__((always_inline)) {
-    const V z = V::load(at);
-    const V d = z - shift;
+    const V d = V::max(V::splat(kFloor), V::load(at) - shift);
     const V w = exponential(d);
     s0 = s0 + w;
     if constexpr (kMoments) {
-      const V limited = V::max(V::splat(-88.0F), d);  // as in exponential(): never 0 * inf
-      const V wd = w * limited;
+      const V wd = w * d;
       s1 = s1 + wd;
-      s2 = s2 + wd * limited;
+      s2 = V::fma(wd, d, s2);
     }
-    if constexpr (kCount) {
-      above.add_greater(z, target);
-      equal.add_equal(z, target);
-    }
+  };
+  const auto count = [&](const float* at) __attribute__((always_inline)) {
+    above.add_greater(V::load(at), target);
+    equal.add_equal(V::load(at), target);
   };
   const auto flush = [&]() __attribute__((always_inline)) {
     d0.add(s0);
@@ -104,16 +118,18 @@ void sums(const Block& block, BlockSums& out) {
   std::size_t i = 0;
   if (block.count == kBlock) {
     for (; i < kBlock;) {
-      for (std::size_t k = 0; k < kSteps; ++k, i += kLanes) {
-        ahead = V::max(ahead, V::load(block.ahead + i));
-        step(block.row + i);
+      ahead = largest_of_stretch(block.ahead + i, ahead);
+      if constexpr (kCount) {
+        for (std::size_t k = 0; k < kSteps; ++k) count(block.row + i + k * kLanes);
       }
+      for (std::size_t k = 0; k < kSteps; ++k, i += kLanes) step(block.row + i);
       flush();
     }
     out.ahead_largest = ahead.largest();
   } else {
     for (std::size_t k = 0; i + kLanes <= block.count; i += kLanes) {
       step(block.row + i);
+      if constexpr (kCount) count(block.row + i);
       if (++k == kSteps) {
         flush();
         k = 0;
@@ -121,7 +137,10 @@ void sums(const Block& block, BlockSums& out) {
     }
     alignas(64) float space[kLanes];
     const std::size_t rest = block.count - i;
-    if (rest > 0) step(padded(block.row + i, rest, space));
+    if (rest > 0) {
+      step(padded(block.row + i, rest, space));
+      if constexpr (kCount) count(space);
+    }
     flush();
     // The padding was counted when the target is -inf.
     if (kCount && rest > 0 && block.target == -__builtin_inff()) out.equal -= kLanes - rest;
@@ -147,16 +166,16 @@ void pair_sums(const PairBlock& block, PairSums& out) {
   typename V::Doubles da0, da1, db0, dc1, dc2;
   const auto step = [&](const float* at_a, const float* at_b) __attribute__((always_inline)) {
     const V z = V::load(at_b);
-    const V d = V::load(at_a) - shift_a;
+    const V d = V::max(V::splat(kFloor), V::load(at_a) - shift_a);
     const V w = exponential(d);
     a0 = a0 + w;
-    a1 = a1 + w * V::max(V::splat(-88.0F), d);
-    b0 = b0 + exponential(z - shift_b);
+    a1 = a1 + w * d;
+    b0 = b0 + exponential(V::max(V::splat(kFloor), z - shift_b));
     // B's values enter unclamped (blocks with extreme ones do not come here), padding as 0 * kLowest.
     const V e = V::max(V::splat(kLowest), z - centre);
     const V we = w * e;
     c1 = c1 + we;
-    c2 = c2 + we * e;
+    c2 = V::fma(we, e, c2);
   };
   const auto flush = [&]() __attribute__((always_inline)) {
     da0.add(a0);
@@ -169,11 +188,9 @@ void pair_sums(const PairBlock& block, PairSums& out) {
   std::size_t i = 0;
   if (block.count == kBlock) {
     for (; i < kBlock;) {
-      for (std::size_t k = 0; k < kSteps; ++k, i += kLanes) {
-        top_a = V::max(top_a, V::load(block.ahead_a + i));
-        top_b = V::max(top_b, V::load(block.ahead_b + i));
-        step(block.a + i, block.b + i);
-      }
+      top_a = largest_of_stretch(block.ahead_a + i, top_a);
+      top_b = largest_of_stretch(block.ahead_b + i, top_b);
+      for (std::size_t k = 0; k < kSteps; ++k, i += kLanes) step(block.a + i, block.b + i);
       flush();
     }
     out.ahead_a = top_a.largest();

@@ -1,5 +1,5 @@
-// The loops in the compiler's own vectors of four floats: SSE2 on x86-64, NEON on AArch64, whatever a machine has
-// elsewhere.
+// The loops in the compiler's own vectors of four floats: SSE2 on x86-64, NEON on AArch64, whatever a machine
+// has elsewhere.
 #include "loops.hpp"
 
 namespace assay::kernel {
@@ -9,6 +9,42 @@ using Float4 = float __attribute__((vector_size(16)));
 using Int4 = std::int32_t __attribute__((vector_size(16)));
 using Double2 = double __attribute__((vector_size(16)));
 using Float2 = float __attribute__((vector_size(8)));
+
+inline Double2 wide(Float4 x, int half) {
+  const Float2 two = {x[2 * half], x[2 * half + 1]};
+  return __builtin_convertvector(two, Double2);
+}
+
+#if defined(__FP_FAST_FMAF)
+inline Float4 fused(Float4 a, Float4 b, Float4 c) {
+  Float4 out;
+  for (int i = 0; i < 4; ++i) out[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return out;
+}
+#else
+using Long2 = std::int64_t __attribute__((vector_size(16)));
+
+/// a * b + c as a double that rounds to float as the exact value does: the product of two floats is exact in
+/// double, and where the sum is not, its last bit is made odd (rounding to odd, Boldo and Melquiond 2008).
+/// Requires a result that is not negative, or exact.
+inline Double2 fused(Double2 a, Double2 b, Double2 c) {
+  const Double2 product = a * b;
+  const Double2 sum = product + c;
+  const Double2 part = sum - product;
+  const Double2 error = (product - (sum - part)) + (c - part);
+  const Long2 bits = reinterpret_cast<Long2>(sum);
+  const Long2 even = (bits & 1) - 1;  // all ones or zero, as the comparisons
+  const Long2 up = (error > 0.0) & even;
+  const Long2 down = (error < 0.0) & even;
+  return reinterpret_cast<Double2>(bits - up + down);
+}
+
+inline Float4 fused(Float4 a, Float4 b, Float4 c) {
+  const Float2 low = __builtin_convertvector(fused(wide(a, 0), wide(b, 0), wide(c, 0)), Float2);
+  const Float2 high = __builtin_convertvector(fused(wide(a, 1), wide(b, 1), wide(c, 1)), Float2);
+  return Float4{low[0], low[1], high[0], high[1]};
+}
+#endif
 
 struct Portable {
   Float4 part[4];
@@ -41,6 +77,11 @@ struct Portable {
       return reinterpret_cast<Float4>(reinterpret_cast<Unsigned4>(x) << 23U);
     });
   }
+  /// a * b + c with one rounding, for results that are not negative or exact.
+  static Portable fma(Portable a, Portable b, Portable c) {
+    return {{fused(a.part[0], b.part[0], c.part[0]), fused(a.part[1], b.part[1], c.part[1]),
+             fused(a.part[2], b.part[2], c.part[2]), fused(a.part[3], b.part[3], c.part[3])}};
+  }
   friend Portable operator+(Portable a, Portable b) {
     return each(a, b, [](Float4 x, Float4 y) { return x + y; });
   }
@@ -68,10 +109,6 @@ struct Portable {
   /// Four sums in double; lane l of the vector goes to sum l mod 4.
   struct Doubles {
     Double2 low = {0, 0}, high = {0, 0};
-    static Double2 wide(Float4 x, int half) {
-      const Float2 two = {x[2 * half], x[2 * half + 1]};
-      return __builtin_convertvector(two, Double2);
-    }
     void add(Portable x) {
       low += (wide(x.part[0], 0) + wide(x.part[1], 0)) + (wide(x.part[2], 0) + wide(x.part[3], 0));
       high += (wide(x.part[0], 1) + wide(x.part[1], 1)) + (wide(x.part[2], 1) + wide(x.part[3], 1));

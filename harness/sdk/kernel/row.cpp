@@ -11,7 +11,8 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-/// The k largest entries so far. Entries come in ascending id, so a later equal one never displaces an earlier.
+/// The k largest entries so far. Entries come in ascending id, so a later equal one never displaces an
+/// earlier.
 class TopEntries {
  public:
   explicit TopEntries(std::size_t count) : count_(count) { heap_.reserve(count); }
@@ -87,8 +88,8 @@ struct RunningSums {
 
 }  // namespace
 
-Result<TokenStatistics> row_statistics(const LoopTable& loops, std::span<const float> row, std::int64_t target,
-                                       std::uint32_t want, std::span<TopToken> top) {
+Result<TokenStatistics> row_statistics(const LoopTable& loops, std::span<const float> row,
+                                       std::int64_t target, std::uint32_t want, std::span<TopToken> top) {
   const auto refused = [&] { return token_stats(row, ASSAY_ROW_LOGITS, target, want); };
   if (row.empty() || target < -1 || target >= static_cast<std::int64_t>(row.size())) return refused();
   const bool moments = (want & kTokenMoments) != 0;
