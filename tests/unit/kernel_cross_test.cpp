@@ -165,6 +165,10 @@ TEST_CASE("kernel cross: rows are cut before the softmax, and only when told to"
   REQUIRE((cut.ok() && wanted.ok()));
   CHECK(same(*cut, *wanted));
   CHECK_FALSE(cross_stats_from_logits(a, b, 2100, 2100).ok());
+  const auto swapped = cross_stats_from_logits(b, a, 5, 2100);
+  const auto wanted_swapped = cross_stats_from_logits(std::span<const float>(b).first(2100), a, 5);
+  REQUIRE((swapped.ok() && wanted_swapped.ok()));
+  CHECK(same(*swapped, *wanted_swapped));
 }
 
 TEST_CASE("kernel cross: refuses a broken row of either side in the reference's words") {

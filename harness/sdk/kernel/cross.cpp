@@ -110,7 +110,6 @@ Result<CrossStatistics> cross_statistics(const LoopTable& loops, std::span<const
     block.ahead_b = whole_next ? b.data() + next : block.b;
     const float largest_a = part.ahead_a;
     const float largest_b = part.ahead_b;
-    if (!(largest_a < kInfinity) || !(largest_b < kInfinity)) return refused();
     if (largest_b > sums.shift_b) sums.raise_b(largest_b);
     if (largest_a > sums.shift_a || begin == 0) {
       const std::size_t at = loops.find(block.a, block.count, largest_a);
@@ -139,7 +138,7 @@ Result<CrossStatistics> cross_statistics(const LoopTable& loops, std::span<const
       part.ahead_b = loops.largest(b.data() + next, b.size() - next);
     }
   }
-  if (!(sums.a0 > 0) || !(sums.b0 > 0)) return refused();  // NaN, or nothing but -inf
+  if (!(sums.a0 > 0) || !(sums.b0 > 0)) return refused();  // as in row.cpp
 
   CrossStatistics out;
   out.entropy_a = 0.0 - narrow(sums.a1 / sums.a0 - std::log(sums.a0));

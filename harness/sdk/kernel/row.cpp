@@ -106,7 +106,6 @@ Result<TokenStatistics> row_statistics(const LoopTable& loops, std::span<const f
     const std::size_t next = begin + block.count;
     const bool whole_next = row.size() - next >= kBlock;
     block.ahead = whole_next ? row.data() + next : block.row;
-    if (!(largest < kInfinity)) return refused();
     if (largest > sums.shift) sums.raise(largest, begin);
     if (!top.empty() && largest > entries.least()) entries.look_at(loops, row, begin, block.count);
     block.shift = sums.shift;
@@ -120,7 +119,7 @@ Result<TokenStatistics> row_statistics(const LoopTable& loops, std::span<const f
       largest = whole_next ? part.ahead_largest : loops.largest(row.data() + next, row.size() - next);
     }
   }
-  if (!(sums.s0 > 0)) return refused();  // NaN, or nothing but -inf
+  if (!(sums.s0 > 0)) return refused();  // NaN, +inf (less itself is NaN), or nothing but -inf
 
   TokenStatistics out;
   const double log_sum = std::log(sums.s0);
