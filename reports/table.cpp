@@ -8,6 +8,7 @@
 
 #include "assay/plugin.h"
 #include "harness/base/strings.hpp"
+#include "reports/lines.hpp"
 #include "reports/states.hpp"
 #include "reports/text_table.hpp"
 
@@ -16,13 +17,6 @@ namespace {
 
 bool shown(const AggregateLine& line, const TableOptions& options) {
   return options.all_values || (line.headline && !companion(line));
-}
-
-std::string interval_text(const AggregateLine& line) {
-  const AggregateRow& row = line.row;
-  if (std::isfinite(row.lo) && std::isfinite(row.hi)) return score_text(row.lo) + " to " + score_text(row.hi);
-  if (line.no_interval) return "no interval";
-  return std::isfinite(row.estimate) ? "n/a" : "";
 }
 
 // What stands beside the score: reasons, flags, bounds.
@@ -40,86 +34,16 @@ std::string remarks(const AggregateLine& line) {
   return join(parts, "; ");
 }
 
-std::string n_text(const AggregateRow& row) {
-  if (row.n_positive >= 0) return fmt::format("{}+{}", row.n_positive, row.n_negative);
-  return std::to_string(row.n_scored);
-}
-
-std::string metric_text(const AggregateLine& line) {
-  std::string text = line.metric;
-  if (!line.headline) text += " " + line.value;
-  if (companion(line))
-    text += " " + line.row.statistic;
-  else if (line.rule == ASSAY_RULE_AUROC)
-    text += " AUROC";
-  else if (line.headline && line.rule == ASSAY_RULE_CUSTOM)
-    text += " " + line.value;
-  if (line.direction == ASSAY_LOWER_IS_BETTER) text += " (lower is better)";
-  return text;
-}
-
 void add_row(TextTable& table, const std::vector<AggregateLine>& lines, const AggregateLine& line) {
   std::string beside;
   if (!line.baseline) {
     if (const Baseline best = best_baseline(lines, line); best.line != nullptr) {
-      beside = score_text(best.estimate) + (best.negated ? " negated " : " ") + best.line->metric;
+      beside = blind_text(best);
     }
   }
-  table.row({(line.baseline ? "blind  " : "") + metric_text(line), line.row.variant,
+  table.row({(line.baseline ? "blind  " : "") + line_name(line), line.row.variant,
              line.baseline ? std::string() : line.model, score_text(line.row.estimate), interval_text(line),
              n_text(line.row), beside, remarks(line)});
-}
-
-// Text order in which digits count as numbers: k2 before k16.
-bool natural_less(const std::string& a, const std::string& b) {
-  std::size_t i = 0, j = 0;
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  while (i < a.size() && j < b.size()) {
-    if (digit(a[i]) && digit(b[j])) {
-      std::size_t x = i, y = j;
-      while (x < a.size() && digit(a[x])) ++x;
-      while (y < b.size() && digit(b[y])) ++y;
-      const auto left = parse_double(std::string_view(a).substr(i, x - i)).value_or(0);
-      const auto right = parse_double(std::string_view(b).substr(j, y - j)).value_or(0);
-      if (left != right) return left < right;
-      i = x, j = y;
-    } else {
-      if (a[i] != b[j]) return a[i] < b[j];
-      ++i, ++j;
-    }
-  }
-  return a.size() - i < b.size() - j;
-}
-
-// Metrics before baselines; within a metric by model, then by variant in natural order. Baselines look at the
-// items alone, so the same number for every model is shown once.
-std::vector<const AggregateLine*> arranged(std::vector<const AggregateLine*> rows) {
-  std::vector<std::string> metrics, models;
-  const auto place = [](std::vector<std::string>& names, const std::string& name) {
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (names[i] == name) return i;
-    }
-    names.push_back(name);
-    return names.size() - 1;
-  };
-  for (const AggregateLine* line : rows) place(metrics, line->metric), place(models, line->model);
-  std::stable_sort(rows.begin(), rows.end(), [&](const AggregateLine* a, const AggregateLine* b) {
-    if (a->baseline != b->baseline) return b->baseline;
-    if (a->metric != b->metric) return place(metrics, a->metric) < place(metrics, b->metric);
-    if (a->model != b->model) return place(models, a->model) < place(models, b->model);
-    return a->row.variant != b->row.variant && natural_less(a->row.variant, b->row.variant);
-  });
-  std::vector<const AggregateLine*> kept;
-  for (const AggregateLine* line : rows) {
-    const bool repeated =
-        line->baseline && std::any_of(kept.begin(), kept.end(), [&](const AggregateLine* other) {
-          return other->metric == line->metric && other->value == line->value &&
-                 other->row.statistic == line->row.statistic && other->row.variant == line->row.variant &&
-                 other->row.estimate == line->row.estimate;
-        });
-    if (!repeated) kept.push_back(line);
-  }
-  return kept;
 }
 
 Json number(double value) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "harness/base/files.hpp"
 #include "harness/base/strings.hpp"
 
 namespace assay::host::cli {
@@ -68,7 +69,8 @@ const std::vector<Verb>& verbs() {
        "assay report latest --html run.html", report_options, [] { return std::vector<std::string>{"run"}; },
        report_verb},
       {"compare", "compare two runs item by item: differences, tests, verdicts",
-       "compare BASELINE CANDIDATE [--margin M] [--task PATTERN] [--metric PATTERN] [--model A=B]",
+       "compare BASELINE CANDIDATE [--margin M] [--task PATTERN] [--metric PATTERN] [--model A=B] [--html "
+       "FILE]",
        "assay compare latest~1 latest --margin 0.02", compare_options,
        [] {
          return std::vector<std::string>{"baseline", "candidate"};
@@ -82,9 +84,9 @@ const std::vector<Verb>& verbs() {
        },
        gate_verb},
       {"leaderboard", "rank models over stored runs, as far as the items can tell",
-       "leaderboard [--suite PATTERN] [--history METRIC] [--markdown] [--csv FILE] | bundle [RUN] --out "
-       "FOLDER | "
-       "verify FOLDER",
+       "leaderboard [--suite PATTERN] [--history METRIC] [--markdown] [--csv FILE] [--html FILE] [--site "
+       "FOLDER] "
+       "| bundle [RUN] --out FOLDER | verify FOLDER",
        "assay leaderboard --suite hallucination --since 2026-11 --markdown", leaderboard_options,
        [] {
          return std::vector<std::string>{"action", "target"};
@@ -162,6 +164,12 @@ Result<std::vector<std::pair<std::string, std::string>>> model_pairs(const po::v
 
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+Result<void> put(const std::string& file, const std::string& bytes) {
+  if (file != "-") return write_file(file, bytes);
+  print(bytes);
+  return {};
 }
 
 po::options_description no_options() {

@@ -62,6 +62,8 @@ const Verb* find_verb(const std::string& name);
 int report(const Globals& globals, const Error& error);
 /// Prints to stdout.
 void print(const std::string& text);
+/// Writes bytes to a file, or to stdout when its name is "-". Prints nothing else.
+Result<void> put(const std::string& file, const std::string& bytes);
 /// The help page of one verb.
 std::string verb_help(const Verb& verb);
 std::string general_help();

@@ -5,6 +5,7 @@
 #include "harness/base/strings.hpp"
 #include "harness/cli/common.hpp"
 #include "reports/compare/format.hpp"
+#include "reports/html/compare_report.hpp"
 
 namespace assay::host::cli {
 namespace {
@@ -47,6 +48,8 @@ po::options_description compare_options() {
       "compare the baseline's model A with the candidate's B (repeatable; default: equal names)")(
       "all-values", "also values that are not headlines, companion statistics and model-free rules")(
       "markdown", "print GitHub markdown")(
+      "html", po::value<std::string>()->value_name("FILE"),
+      "also write the comparison as one HTML file; - is standard output, and nothing else there")(
       "force", "numbers even where nothing can be compared, marked FORCED and without a verdict");
   return options;
 }
@@ -65,11 +68,20 @@ int compare_verb(const Globals& globals, const po::variables_map& values) {
   if (!options) return report(globals, options.error());
   if (globals.json && values.count("markdown") != 0)
     return report(globals, {Code::kInvalidArgument, "--json and --markdown exclude each other", "markdown"});
+  const auto page = get<std::string>(values, "html");
+  if (page == "-" && (globals.json || values.count("markdown") != 0))
+    return report(globals, {Code::kInvalidArgument,
+                            "--html - wants standard output for itself; give --html a file", "html"});
   Result<std::unique_ptr<Reader>> reader = Reader::open(globals.database);
   if (!reader) return report(globals, reader.error());
   Result<Comparison> comparison = compare_runs(**reader, baseline, candidate, *options);
   if (!comparison) return report(globals, comparison.error());
   const int code = comparison->anything() ? kDone : kNotComparable;
+  if (!page.empty()) {
+    if (Result<void> done = put(page, html::compare_report(*comparison)); !done)
+      return report(globals, done.error());
+    if (page == "-") return code;
+  }
   if (globals.json) {
     Json tree = compare_json(*comparison);
     tree["exit_code"] = code;

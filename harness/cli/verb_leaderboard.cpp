@@ -1,10 +1,13 @@
 // `assay leaderboard`: ranked tables over stored runs. Needs no plugin.
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "harness/base/files.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/cli/common.hpp"
+#include "reports/html/leaderboard_report.hpp"
+#include "reports/html/run_report.hpp"
 #include "reports/leaderboard/bundle.hpp"
 #include "reports/leaderboard/leaderboard.hpp"
 
@@ -27,6 +30,40 @@ int history(const Globals& globals, Reader& reader, const LeaderboardOptions& op
   print(globals.json ? canonical(history_json(*histories)) + "\n"
                      : history_text(*histories, globals.color_out));
   return kDone;
+}
+
+// A run with one point has no course, and a filter that leaves none is no error here.
+Result<std::vector<History>> courses(Reader& reader, const LeaderboardOptions& options) {
+  Result<std::vector<History>> histories = leaderboard_history(reader, options);
+  if (!histories && histories.error().code == Code::kNotFound) return std::vector<History>();
+  return histories;
+}
+
+// index.html and the pages of its runs; files of other names in the folder are left alone.
+Result<std::size_t> write_site(Reader& reader, const Leaderboard& leaderboard,
+                               const std::vector<History>& histories, const std::string& folder) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed)
+    return Error{Code::kResourceExhausted,
+                 "cannot make the folder '" + folder + "' of the site: " + failed.message(), "site"};
+  html::LeaderboardReportOptions options;
+  options.link_runs = true;
+  std::size_t pages = 0;
+  for (const std::string& id : html::runs_of(leaderboard, histories)) {
+    const std::string file = html::run_file(id);
+    if (file.empty()) continue;
+    Result<RunSummary> run = reader.find_run(id);
+    if (!run) return std::move(run).error();
+    Result<std::string> page = html::run_report(reader, *run);
+    if (!page) return std::move(page).error();
+    if (Result<void> done = write_file(folder + "/" + file, *page); !done) return std::move(done).error();
+    ++pages;
+  }
+  // Last, so that it never points to pages that are not there.
+  const std::string index = html::leaderboard_report(leaderboard, histories, options);
+  if (Result<void> done = write_file(folder + "/index.html", index); !done) return std::move(done).error();
+  return pages;
 }
 
 int tell(const Globals& globals, const Bundle& bundle, const std::string& folder, const char* what) {
@@ -88,6 +125,10 @@ po::options_description leaderboard_options() {
       "the course of a metric over all runs instead")("markdown", "tables in markdown")(
       "csv", po::value<std::string>()->value_name("FILE"),
       "write one line a row to this file; - is standard output")(
+      "html", po::value<std::string>()->value_name("FILE"),
+      "also write all tables as one HTML file; - is standard output, and nothing else there")(
+      "site", po::value<std::string>()->value_name("FOLDER"),
+      "also write a static site: index.html, and one page for every run in it")(
       "out", po::value<std::string>()->value_name("FOLDER"), "bundle: the new folder to write");
   return options;
 }
@@ -131,9 +172,12 @@ int leaderboard_verb(const Globals& globals, const po::variables_map& values) {
     return wrong("--json and --markdown or --csv - both want standard output; give one of them", "json");
   if (markdown && csv == "-")
     return wrong("--markdown and --csv - both want standard output; give --csv a file", "csv");
+  const auto page = get<std::string>(values, "html"), site = get<std::string>(values, "site");
+  if (page == "-" && (globals.json || markdown || csv == "-"))
+    return wrong("--html - wants standard output for itself; give --html a file", "html");
   const bool over_time = values.count("history") != 0;
-  if (over_time && (markdown || !csv.empty()))
-    return wrong("--history prints text or --json; it has no --markdown and no --csv", "history");
+  if (over_time && (markdown || !csv.empty() || !page.empty() || !site.empty()))
+    return wrong("--history prints text or --json; it has no --markdown, --csv, --html or --site", "history");
   Result<std::unique_ptr<Reader>> reader = Reader::open(globals.database);
   if (!reader) return report(globals, reader.error());
   if (over_time) {
@@ -144,6 +188,19 @@ int leaderboard_verb(const Globals& globals, const po::variables_map& values) {
   }
   Result<Leaderboard> leaderboard = build_leaderboard(**reader, options);
   if (!leaderboard) return report(globals, leaderboard.error());
+  if (!page.empty() || !site.empty()) {
+    Result<std::vector<History>> histories = courses(**reader, options);
+    if (!histories) return report(globals, histories.error());
+    if (!site.empty()) {
+      Result<std::size_t> pages = write_site(**reader, *leaderboard, *histories, site);
+      if (!pages) return report(globals, pages.error());
+    }
+    if (!page.empty()) {
+      const std::string bytes = html::leaderboard_report(*leaderboard, *histories);
+      if (Result<void> done = put(page, bytes); !done) return report(globals, done.error());
+      if (page == "-") return kDone;
+    }
+  }
   if (csv == "-") {
     print(leaderboard_csv(*leaderboard));
     return kDone;

@@ -1,7 +1,6 @@
 // `assay report`: a stored run as one HTML file. Needs no plugin.
 #include <nlohmann/json.hpp>
 
-#include "harness/base/files.hpp"
 #include "harness/cli/common.hpp"
 #include "reports/html/run_report.hpp"
 
@@ -38,11 +37,8 @@ int report_verb(const Globals& globals, const po::variables_map& values) {
   if (!run) return report(globals, run.error());
   Result<std::string> page = html::run_report(**reader, *run, options);
   if (!page) return report(globals, page.error());
-  if (file == "-") {
-    print(*page);
-    return kDone;
-  }
-  if (Result<void> done = write_file(file, *page); !done) return report(globals, done.error());
+  if (Result<void> done = put(file, *page); !done) return report(globals, done.error());
+  if (file == "-") return kDone;
   if (globals.json) {
     print(
         canonical(Json{

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "harness/base/json.hpp"
 #include "reports/compare/compare.hpp"
@@ -22,6 +23,11 @@ std::string percent_text(const std::optional<double>& value);
 std::string states_text(const std::array<std::int64_t, 8>& states, std::int64_t missing);
 /// "metric", with value, rule and direction where the name alone would not tell.
 std::string value_label(const ComparedValue& value);
+/// What a reader must know beside the sentence; `all`: also correlation, resamples and seed.
+std::vector<std::string> value_notes(const ComparedValue& value, bool all);
+/// How interval and p were computed.
+std::string method_text(const stats::Difference& difference);
+std::string method_text(const ComparedTotal& total);
 /// "task, model A against B"; B left out when it is A.
 std::string task_label(const ComparedTask& task);
 /// Count of every verdict, in order: "1 regressed, 12 inconclusive".

@@ -154,8 +154,7 @@ class Writer {
                  d.baseline ? score_text(*d.baseline) : "", d.candidate ? score_text(*d.candidate) : "",
                  delta_text(d.delta), d.lo && d.hi ? delta_text(*d.lo) + " to " + delta_text(*d.hi) : "",
                  percent_text(value.relative), d.flips ? fmt::format("{}, {}", d.flips->b, d.flips->c) : "",
-                 p_text(d.p), p_text(value.holm), p_text(value.bh),
-                 d.test == d.method ? d.method : d.method + ", " + d.test, verdict(value.verdict)});
+                 p_text(d.p), p_text(value.holm), p_text(value.bh), method_text(d), verdict(value.verdict)});
     }
     if (any) out_ += table.text(2, color_);
   }
@@ -164,23 +163,7 @@ class Writer {
     const std::string name =
         value_label(value) + (value.variant.empty() ? "" : ", " + printable(value.variant, 40));
     line("  " + name + ": " + value.sentence);
-    const stats::Difference& d = value.difference;
-    std::vector<std::string> notes = value.notes;
-    notes.insert(notes.end(), d.notes.begin(), d.notes.end());
-    if (value.unscored != 0)
-      notes.push_back(fmt::format("{} items without a value in a run are left out", value.unscored));
-    for (const auto& [name_of, counts] :
-         {std::pair("baseline", &value.baseline), std::pair("candidate", &value.candidate)}) {
-      if (counts->as_worst != 0)
-        notes.push_back(
-            fmt::format("{}: {} answers without a value count as the worst", name_of, counts->as_worst));
-      if (counts->non_finite != 0)
-        notes.push_back(fmt::format("{}: {} values are not finite", name_of, counts->non_finite));
-    }
-    if (d.correlation && d.unpaired_se && d.se && verbose_)
-      notes.push_back(fmt::format("correlation {:.3f}, standard error {} paired, {} unpaired", *d.correlation,
-                                  score_text(*d.se), score_text(*d.unpaired_se)));
-    if (d.replicates != 0 && verbose_) notes.push_back(fmt::format("B {}, seed {}", d.replicates, d.seed));
+    const std::vector<std::string> notes = value_notes(value, verbose_);
     if (!notes.empty()) line("    " + join(notes, "; "));
   }
 
@@ -229,17 +212,9 @@ class Writer {
                  t.macro ? std::to_string(t.members) : fmt::format("{} items", t.items),
                  score_text(t.baseline), score_text(t.candidate), delta_text(t.delta),
                  t.lo && t.hi ? delta_text(*t.lo) + " to " + delta_text(*t.hi) : t.undefined,
-                 t.se ? score_text(*t.se) : "", p_text(t.p), p_text(t.bh), method(t)});
+                 t.se ? score_text(*t.se) : "", p_text(t.p), p_text(t.bh), method_text(t)});
     }
     out_ += table.text(2, color_);
-  }
-
-  static std::string method(const ComparedTotal& t) {
-    std::string text = t.method;
-    if (t.replicates != 0) text += fmt::format(", B {}", t.replicates);
-    if (!t.note.empty()) text += fmt::format(", {} ({})", t.note, t.units);
-    if (!t.undefined.empty() && t.lo) text += "; " + t.undefined;
-    return text;
   }
 
   void two_axis() {
@@ -344,6 +319,39 @@ std::string task_label(const ComparedTask& task) {
   std::string text = printable(task.task, 80) + ", model " + printable(task.baseline_model, 60);
   if (task.candidate_model != task.baseline_model) text += " against " + printable(task.candidate_model, 60);
   return text;
+}
+
+std::vector<std::string> value_notes(const ComparedValue& value, bool all) {
+  const stats::Difference& d = value.difference;
+  std::vector<std::string> notes = value.notes;
+  notes.insert(notes.end(), d.notes.begin(), d.notes.end());
+  if (value.unscored != 0)
+    notes.push_back(fmt::format("{} items without a value in a run are left out", value.unscored));
+  for (const auto& [name, counts] :
+       {std::pair("baseline", &value.baseline), std::pair("candidate", &value.candidate)}) {
+    if (counts->as_worst != 0)
+      notes.push_back(
+          fmt::format("{}: {} answers without a value count as the worst", name, counts->as_worst));
+    if (counts->non_finite != 0)
+      notes.push_back(fmt::format("{}: {} values are not finite", name, counts->non_finite));
+  }
+  if (d.correlation && d.unpaired_se && d.se && all)
+    notes.push_back(fmt::format("correlation {:.3f}, standard error {} paired, {} unpaired", *d.correlation,
+                                score_text(*d.se), score_text(*d.unpaired_se)));
+  if (d.replicates != 0 && all) notes.push_back(fmt::format("B {}, seed {}", d.replicates, d.seed));
+  return notes;
+}
+
+std::string method_text(const ComparedTotal& t) {
+  std::string text = t.method;
+  if (t.replicates != 0) text += fmt::format(", B {}", t.replicates);
+  if (!t.note.empty()) text += fmt::format(", {} ({})", t.note, t.units);
+  if (!t.undefined.empty() && t.lo) text += "; " + t.undefined;
+  return text;
+}
+
+std::string method_text(const stats::Difference& d) {
+  return d.test == d.method ? d.method : d.method + ", " + d.test;
 }
 
 std::string verdicts_text(const Comparison& comparison) {

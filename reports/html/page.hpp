@@ -32,7 +32,7 @@ class Table {
   void column(std::string title, Kind kind = Kind::kText);
   /// Missing cells are empty; `row_class` is a word of this file's style ("blind") or empty.
   void row(std::vector<Cell> cells, std::string row_class = {});
-  /// Column headers become buttons and a field for filtering is shown when JavaScript is on.
+  /// With JavaScript, column headers become buttons, and from six rows on there is a field for filtering.
   void make_sortable() { sortable_ = true; }
   [[nodiscard]] bool empty() const { return rows_.empty(); }
   [[nodiscard]] std::size_t rows() const { return rows_.size(); }

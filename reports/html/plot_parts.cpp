@@ -53,6 +53,7 @@ std::string legend(const std::vector<std::string>& names, Legend kind) {
   if (names.empty()) return {};
   std::string out = "<ul class=\"legend\">\n";
   for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i].empty()) continue;
     // Said by the text beside it, so the sign is hidden from screen readers.
     Svg svg(34, 14, {});
     if (kind == Legend::kLines)

@@ -18,6 +18,7 @@ std::string stroke_class(std::size_t series);
 /// 0 .. 1 between the two ends of the theme's colours.
 std::string heat_color(double share);
 
+/// Names by series; an empty one is left out.
 enum class Legend { kMarks, kLines };
 std::string legend(const std::vector<std::string>& names, Legend kind);
 /// Caption, picture in a region that scrolls, legend, folded table.

@@ -26,17 +26,21 @@ bool finite(double value) {
 
 std::string dot_and_whisker(const DotPlot& plot, const std::vector<Dot>& dots) {
   std::vector<double> values = {plot.reference};
+  if (finite(plot.band)) values.insert(values.end(), {-plot.band, plot.band});
   for (const Dot& dot : dots) values.insert(values.end(), {dot.estimate, dot.lo, dot.hi});
   Axis x = axis_around(values, plot.min, plot.max);
   x.from = kSide;
   x.to = kDotWidth - kSide;
   const double bottom = 14 + kRowHeight * static_cast<double>(dots.size());
   Svg svg(kDotWidth, bottom + 42, plot.title);
+  if (finite(plot.band))
+    svg.rect(x.at(-plot.band), 8, x.at(plot.band) - x.at(-plot.band), bottom - 8, "band");
   bottom_axis(svg, x, 8, bottom, plot.axis);
   if (finite(plot.reference)) svg.line(x.at(plot.reference), 8, x.at(plot.reference), bottom, "guide");
   Table table("Numbers of: " + plot.title);
-  table.column("score");
-  for (const char* column : {"estimate", "95 % from", "95 % to"}) table.column(column, Table::Kind::kNumber);
+  table.column(plot.subject);
+  for (const std::string& column : {std::string("estimate"), plot.level + " from", plot.level + " to"})
+    table.column(column, Table::Kind::kNumber);
   table.column("note");
   double y = 14 + kRowHeight - 9;
   for (const Dot& dot : dots) {
@@ -57,7 +61,8 @@ std::string dot_and_whisker(const DotPlot& plot, const std::vector<Dot>& dots) {
     y += kRowHeight;
   }
   std::vector<std::string> names = plot.series;
-  if (names.size() < 2) names.clear();
+  const auto named = std::count_if(names.begin(), names.end(), [](const auto& n) { return !n.empty(); });
+  if (named < (plot.legend_always ? 1 : 2)) names.clear();
   return figure(plot.title, svg.html(), legend(names, Legend::kMarks), table);
 }
 
@@ -78,7 +83,9 @@ std::string history(const std::string& title, const std::string& axis,
   // The band and the line are broken where a number is missing: nothing is known there.
   for (std::size_t i = 0; i < points.size();) {
     std::size_t end = i;
-    while (end < points.size() && finite(points[end].lo) && finite(points[end].hi)) ++end;
+    while (end < points.size() && finite(points[end].lo) && finite(points[end].hi) &&
+           (end == i || !points[end].apart))
+      ++end;
     std::vector<std::pair<double, double>> outline;
     for (std::size_t k = i; k < end; ++k) outline.emplace_back(at(k), y.at(points[k].hi));
     for (std::size_t k = end; k > i; --k) outline.emplace_back(at(k - 1), y.at(points[k - 1].lo));
@@ -88,7 +95,7 @@ std::string history(const std::string& title, const std::string& axis,
   for (std::size_t i = 0; i < points.size();) {
     std::vector<std::pair<double, double>> line;
     std::size_t end = i;
-    for (; end < points.size() && finite(points[end].estimate); ++end)
+    for (; end < points.size() && finite(points[end].estimate) && (end == i || !points[end].apart); ++end)
       line.emplace_back(at(end), y.at(points[end].estimate));
     if (line.size() > 1) svg.polyline(line, "curve t0");
     i = std::max(end, i + 1);
@@ -102,7 +109,8 @@ std::string history(const std::string& title, const std::string& axis,
     const HistoryPoint& point = points[i];
     const bool worse = point.mark == HistoryPoint::Mark::kRegression;
     const bool better = point.mark == HistoryPoint::Mark::kImprovement;
-    const char* word = worse ? "regressed" : better ? "improved" : "";
+    const char* word = worse ? "regressed" : better ? "improved" : point.apart ? "another recipe" : "";
+    if (point.apart) svg.line(at(i) - kStep / 2, kTop, at(i) - kStep / 2, bottom, "guide");
     if (finite(point.estimate)) {
       const double px = at(i), py = y.at(point.estimate);
       if (finite(point.lo) && finite(point.hi))
@@ -123,6 +131,7 @@ std::string history(const std::string& title, const std::string& axis,
 
 std::string heat_map(const HeatMap& map) {
   constexpr double kCell = 62, kCellHeight = 28, kLeft = 140, kTop = 96;
+  constexpr std::size_t kCellsNamed = 400;
   double lo = map.min, hi = map.max;
   for (const double value : map.values) {
     if (!finite(value)) continue;
@@ -139,6 +148,11 @@ std::string heat_map(const HeatMap& map) {
     svg.turned(kLeft + kCell * (static_cast<double>(c) + 0.5), kTop - 8, clipped(map.columns[c], 18), -35,
                Anchor::kStart);
   }
+  // Said when the pointer rests on a cell; of large maps the table alone has the names.
+  const bool said = map.rows.size() * map.columns.size() <= kCellsNamed;
+  const auto named = [&](std::size_t r, std::size_t c, const std::string& value) {
+    return said ? map.rows[r] + ", " + map.columns[c] + ": " + value : std::string();
+  };
   for (std::size_t r = 0; r < map.rows.size(); ++r) {
     const double y = kTop + kCellHeight * static_cast<double>(r);
     svg.text(kLeft - 8, y + 18, clipped(map.rows[r], 20), Anchor::kEnd);
@@ -149,13 +163,12 @@ std::string heat_map(const HeatMap& map) {
       const double x = kLeft + kCell * static_cast<double>(c);
       cells.push_back(Cell::of(value));
       if (!finite(value)) {
-        svg.rect(x + 1, y + 1, kCell - 2, kCellHeight - 2, "none",
-                 map.rows[r] + ", " + map.columns[c] + ": n/a");
+        svg.rect(x + 1, y + 1, kCell - 2, kCellHeight - 2, "none", named(r, c, "n/a"));
         continue;
       }
       const double share = hi > lo ? std::clamp((value - lo) / (hi - lo), 0.0, 1.0) : 0.5;
-      svg.rect(x + 1, y + 1, kCell - 2, kCellHeight - 2, "",
-               map.rows[r] + ", " + map.columns[c] + ": " + score_text(value), heat_color(share));
+      svg.rect(x + 1, y + 1, kCell - 2, kCellHeight - 2, "", named(r, c, score_text(value)),
+               heat_color(share));
       // The middle colour is where black and white can be read equally well.
       svg.text(x + kCell / 2, y + 18, fmt::format("{:.3g}", value), Anchor::kMiddle, "",
                share < 0.5 ? "var(--on-lo)" : "var(--on-hi)");

@@ -26,7 +26,11 @@ struct DotPlot {
   std::string title, axis;
   double min = kAbsent, max = kAbsent;  ///< bounds of the value; NaN: none
   double reference = kAbsent;           ///< a dashed line, for example chance or no difference
-  std::vector<std::string> series;      ///< names, for the legend; with less than two there is none
+  double band = kAbsent;                ///< shaded from -band to band, the margin of differences; NaN: none
+  std::vector<std::string> series;      ///< names, for the legend; empty ones are left out
+  std::string subject = "score";        ///< what a row is, in the table
+  std::string level = "95 %";           ///< of the intervals
+  bool legend_always = false;           ///< otherwise there is none with less than two names
 };
 std::string dot_and_whisker(const DotPlot& plot, const std::vector<Dot>& dots);
 
@@ -61,6 +65,7 @@ struct HistoryPoint {
   double estimate = kAbsent, lo = kAbsent, hi = kAbsent;
   Mark mark = Mark::kNone;
   std::string note = {};
+  bool apart = false;  ///< not comparable with the point before it: line and band are cut there
 };
 std::string history(const std::string& title, const std::string& axis,
                     const std::vector<HistoryPoint>& points);
@@ -85,6 +90,18 @@ struct CoverageSeries {
 };
 std::string risk_coverage(const std::string& title, const std::vector<CoverageSeries>& series,
                           std::size_t rows_max = 25);
+
+/// One thing measured on two axes, each with its interval.
+struct CrossPoint {
+  std::string label;
+  double x = kAbsent, x_lo = kAbsent, x_hi = kAbsent;
+  double y = kAbsent, y_lo = kAbsent, y_hi = kAbsent;
+  std::string note = {};  ///< in the table
+};
+/// What was to change against what must not: a mark with whiskers both ways for every point, guides where
+/// nothing changed. At most kSeriesStyles points are drawn, the table has all.
+std::string cross_plot(const std::string& title, const std::string& x_axis, const std::string& y_axis,
+                       const std::vector<CrossPoint>& points, const std::string& level = "95 %");
 
 /// Up to `most` indices of 0 .. count-1, evenly spaced, with both ends.
 std::vector<std::size_t> evenly(std::size_t count, std::size_t most);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "db/queries.hpp"
+#include "reports/html/bounded.hpp"
 #include "reports/html/run_report.hpp"
 
 namespace assay::host::html {
@@ -32,21 +33,6 @@ struct RunData {
   [[nodiscard]] std::string model_name(const EvaluationRow& evaluation) const;
 };
 
-/// Pieces of markup up to a number of bytes; what does not fit is counted.
-class Bounded {
- public:
-  explicit Bounded(std::size_t bytes_max) : left_(bytes_max) {}
-  void add(const std::string& piece);
-  [[nodiscard]] std::size_t left_out() const { return left_out_; }
-  [[nodiscard]] std::size_t left() const { return left_; }
-  /// What fitted, and a sentence about the rest: "3 PLURAL left out ...".
-  [[nodiscard]] std::string html(const std::string& plural, const std::string& remedy) const;
-
- private:
-  std::string out_;
-  std::size_t left_, left_out_ = 0;
-};
-
 // run_facts.cpp
 std::string facts_of(const RunData& data);
 std::string details_of(const RunData& data);
@@ -55,12 +41,14 @@ std::string states_of(const RunData& data);
 std::string reported_of(const RunData& data);
 
 // run_scores.cpp
-/// What a score is called in tables and plots.
-std::string line_name(const AggregateLine& line);
-/// Lines of one recipe: metrics before model-free rules, variants in natural order.
+/// Lines of one recipe in the order of its tables.
 std::vector<const AggregateLine*> arranged(const RunData& data, const RecipeRow& recipe);
 std::string score_tables(const RunData& data, const RecipeRow& recipe);
 void score_plots(const RunData& data, const RecipeRow& recipe, Bounded& out);
+
+// run_grids.cpp
+/// Heat maps where a value has models and variants, or variants that span a grid.
+void grid_plots(const RunData& data, const RecipeRow& recipe, Bounded& out);
 
 // run_plots.cpp
 /// ROC curves, reliability diagrams and risk-coverage curves.

@@ -52,6 +52,7 @@ Result<std::string> task_section(Reader& reader, const RunData& data, const Reci
                     text(recipe.hash.substr(0, 8)) + "</p>\n" + scores;
   Bounded plots(share * 3 / 5);
   score_plots(data, recipe, plots);
+  grid_plots(data, recipe, plots);
   if (Result<void> done = curve_plots(reader, data, recipe, plots); !done) return std::move(done).error();
   out += plots.html("plots", "the tables have their scores");
   Bounded items(share * 2 / 5);
@@ -82,22 +83,6 @@ std::string RunData::model_name(const EvaluationRow& evaluation) const {
   if (!evaluation.model_name.empty()) return evaluation.model_name;
   const ModelRow* found = model(evaluation.model);
   return found == nullptr ? std::string() : found->name;
-}
-
-void Bounded::add(const std::string& piece) {
-  if (piece.empty()) return;
-  if (piece.size() > left_) {
-    ++left_out_;
-    return;
-  }
-  left_ -= piece.size();
-  out_ += piece;
-}
-
-std::string Bounded::html(const std::string& plural, const std::string& remedy) const {
-  if (left_out_ == 0) return out_;
-  return out_ + fmt::format("<p class=\"soft\">{} {} left out to keep this file small; {}.</p>\n", left_out_,
-                            text(plural), text(remedy));
 }
 
 Result<std::string> run_report(Reader& reader, const RunSummary& run, const RunReportOptions& options) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 
 #include "assay/plugin.h"
 #include "harness/base/strings.hpp"
@@ -11,6 +10,7 @@
 #include "reports/html/page.hpp"
 #include "reports/html/plots.hpp"
 #include "reports/html/run_parts.hpp"
+#include "reports/lines.hpp"
 #include "reports/states.hpp"
 #include "reports/table.hpp"
 
@@ -23,43 +23,9 @@ bool headline(const AggregateLine& line) {
   return line.headline && !companion(line);
 }
 
-// Text in which runs of digits have equal length, so that its order is the one people expect: k2 before k16.
-std::string natural_key(const std::string& raw) {
-  std::string out, digits;
-  const auto flush = [&] {
-    if (!digits.empty()) out += std::string(digits.size() < 20 ? 20 - digits.size() : 0, '0') + digits;
-    digits.clear();
-  };
-  for (const char c : raw) {
-    if (c >= '0' && c <= '9') {
-      digits += c;
-    } else {
-      flush();
-      out += c;
-    }
-  }
-  flush();
-  return out;
-}
-
-std::string interval_text(const AggregateLine& line) {
-  if (std::isfinite(line.row.lo) && std::isfinite(line.row.hi))
-    return score_text(line.row.lo) + " to " + score_text(line.row.hi);
-  return line.no_interval ? "no interval" : "n/a";
-}
-
-std::string n_text(const AggregateRow& row) {
-  return row.n_positive >= 0 ? fmt::format("{}+{}", row.n_positive, row.n_negative)
-                             : std::to_string(row.n_scored);
-}
-
 // Marked as a rule that looks at no model, once.
 std::string blind_name(const std::string& name) {
   return name.starts_with("blind.") ? name : "blind: " + name;
-}
-
-std::string blind_text(const Baseline& best) {
-  return score_text(best.estimate) + (best.negated ? " negated " : " ") + best.line->metric;
 }
 
 void add_row(Table& table, const std::vector<AggregateLine>& of_task, const AggregateLine& line) {
@@ -192,42 +158,10 @@ std::string group_figure(const RunData& data, const RecipeRow& recipe, const Gro
 
 }  // namespace
 
-std::string line_name(const AggregateLine& line) {
-  std::string name = line.metric;
-  if (companion(line))
-    name += " " + line.row.statistic;
-  else if (!line.headline || line.rule == ASSAY_RULE_CUSTOM)
-    name += " " + line.value;
-  if (line.rule == ASSAY_RULE_AUROC && !companion(line)) name += " AUROC";
-  if (line.direction == ASSAY_LOWER_IS_BETTER) name += " (lower is better)";
-  return name;
-}
-
 std::vector<const AggregateLine*> arranged(const RunData& data, const RecipeRow& recipe) {
   std::vector<const AggregateLine*> lines;
-  for (const AggregateLine& line : data.lines_of(recipe)) {
-    // A model-free rule looks at the items alone: the same number for every model is said once.
-    const bool repeated =
-        line.baseline && std::any_of(lines.begin(), lines.end(), [&](const AggregateLine* other) {
-          return other->baseline && other->metric == line.metric && other->value == line.value &&
-                 other->row.statistic == line.row.statistic && other->row.variant == line.row.variant &&
-                 other->row.estimate == line.row.estimate;
-        });
-    if (!repeated) lines.push_back(&line);
-  }
-  std::vector<std::string> metrics;
-  for (const AggregateLine* line : lines) {
-    if (std::find(metrics.begin(), metrics.end(), line->metric) == metrics.end())
-      metrics.push_back(line->metric);
-  }
-  const auto place = [&](const AggregateLine* line) {
-    return std::tuple(line->baseline,
-                      std::find(metrics.begin(), metrics.end(), line->metric) - metrics.begin(),
-                      line->row.evaluation, natural_key(line->row.variant));
-  };
-  std::stable_sort(lines.begin(), lines.end(),
-                   [&](const AggregateLine* a, const AggregateLine* b) { return place(a) < place(b); });
-  return lines;
+  for (const AggregateLine& line : data.lines_of(recipe)) lines.push_back(&line);
+  return host::arranged(std::move(lines));
 }
 
 std::string score_tables(const RunData& data, const RecipeRow& recipe) {

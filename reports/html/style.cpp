@@ -42,6 +42,14 @@ footer { color: var(--soft); border-top: 1px solid var(--line); margin-top: 3rem
 .good { color: var(--good); }
 .warnings { background: var(--warn-bg); border-left: 4px solid var(--bad); padding: .4rem 1rem; }
 .warnings ul { margin: .2rem 0; padding-left: 1.2rem; }
+.summary { background: var(--panel); border-left: 4px solid var(--rule); padding: .4rem 1rem; margin: .6rem 0 1rem; }
+.summary.worse { border-color: var(--bad); }
+.summary.fine { border-color: var(--good); }
+.summary.apart { background: var(--warn-bg); border-color: var(--bad); }
+.summary p { margin: .3rem 0; }
+.summary > p { font-size: 1.1rem; }
+.summary ul { margin: .3rem 0; padding-left: 1.2rem; }
+.sides { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 1rem; }
 .facts { display: grid; grid-template-columns: minmax(8rem, 12rem) 1fr; gap: .2rem 1rem; margin: .6rem 0; }
 .facts dt { color: var(--soft); }
 .facts dd { margin: 0; font-variant-numeric: tabular-nums; }
@@ -99,7 +107,7 @@ svg .none { fill: none; stroke: var(--rule); stroke-dasharray: 2 3; }
 .legend svg { flex: none; }
 @media (max-width: 40rem) {
   body { font-size: 15px; }
-  .facts { grid-template-columns: 1fr; gap: 0; }
+  .facts, .sides { grid-template-columns: minmax(0, 1fr); gap: 0; }
   th[scope="row"] { max-width: 9rem; overflow-wrap: anywhere; position: sticky; left: 0; background: var(--bg); }
   .facts dd { margin-bottom: .4rem; }
   details > :not(summary) { margin-left: .3rem; }
@@ -168,7 +176,7 @@ std::string_view script() {
   }
   function addFilter(table) {
     var rows = Array.from(table.tBodies[0].rows);
-    if (rows.length === 0) { return; }
+    if (6 > rows.length) { return; }
     var box = document.createElement('div');
     box.className = 'filter';
     var label = document.createElement('label');

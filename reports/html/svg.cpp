@@ -126,8 +126,9 @@ Svg::Svg(double width, double height, std::string_view title, bool wide) {
   out_ = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
       "height=\"{1}\"{2}>"
-      "<title>{3}</title>\n",
-      px(width), px(height), wide ? " class=\"wide\"" : "", html::text(title));
+      "<title>{3}</title>{4}\n",
+      px(width), px(height), wide ? " class=\"wide\"" : "", html::text(title),
+      title.empty() ? "" : "<desc>The numbers are in a table below the picture.</desc>");
 }
 
 void Svg::line(double x1, double y1, double x2, double y2, std::string_view css) {

@@ -15,7 +15,9 @@ namespace assay::host {
 
 using leaderboard_detail::Candidate;
 using leaderboard_detail::Chosen;
+using leaderboard_detail::key_of;
 using leaderboard_detail::Member;
+using leaderboard_detail::MetricKey;
 using leaderboard_detail::Roster;
 using leaderboard_detail::wanted;
 
@@ -23,13 +25,6 @@ namespace {
 
 std::optional<double> number(double value) {
   return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
-}
-
-// What makes two values the same column of a board: name and parameters of the metric, and its major version.
-using MetricKey = std::tuple<std::string, std::string, std::string, std::string>;
-MetricKey key_of(const MetricRow& metric) {
-  return {metric.name, metric.plugin_id, metric.plugin_version.substr(0, metric.plugin_version.find('.')),
-          metric.params_json};
 }
 
 const MetricRow* metric_named(const Chosen& chosen, const std::string& name) {
@@ -300,6 +295,11 @@ class RecipeBoards {
 };
 
 }  // namespace
+
+leaderboard_detail::MetricKey leaderboard_detail::key_of(const MetricRow& metric) {
+  return {metric.name, metric.plugin_id, metric.plugin_version.substr(0, metric.plugin_version.find('.')),
+          metric.params_json};
+}
 
 Result<Leaderboard> build_leaderboard(Reader& reader, const LeaderboardOptions& options) {
   if (!(options.alpha > 0 && options.alpha < 1))

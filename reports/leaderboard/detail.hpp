@@ -5,8 +5,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
+#include "harness/stats/choose_paired.hpp"
 #include "reports/leaderboard/leaderboard.hpp"
 
 namespace assay::host::leaderboard_detail {
@@ -77,6 +79,10 @@ struct Candidate {
 void rank_board(Board& board, std::vector<Candidate>& candidates, const Roster& roster, std::uint64_t seed,
                 std::uint64_t permutation_seed, bool testable, const LeaderboardOptions& options);
 
+/// What makes two values the same column: name and parameters of the metric, and its major version.
+using MetricKey = std::tuple<std::string, std::string, std::string, std::string>;
+MetricKey key_of(const MetricRow& metric);
+
 /// A board with its values, kept for totals. `units` name the lowest unit that tasks may share.
 struct Member {
   std::size_t board = 0;                               ///< index into Leaderboard::boards
@@ -84,6 +90,13 @@ struct Member {
   std::vector<std::string> units;                      ///< by item; empty: a unit of its own
   std::map<std::string, std::vector<double>> numbers;  ///< fingerprint -> by item; only rules that are means
 };
+/// Candidate minus baseline over common items, by the method of `board`'s rule; nothing when too many items
+/// are only in one of them.
+std::optional<stats::Difference> paired_difference(const Board& board, const Roster& roster,
+                                                   std::uint64_t seed, std::uint64_t permutation_seed,
+                                                   const Candidate& baseline, const Candidate& candidate,
+                                                   const LeaderboardOptions& options);
+
 /// Averages over the members of each (suite, metric, value); of one task only the newest recipe takes part.
 void add_totals(Leaderboard& leaderboard, const std::vector<Member>& members, std::uint64_t seed);
 

@@ -106,16 +106,22 @@ Result<Leaderboard> build_leaderboard(Reader& reader, const LeaderboardOptions& 
 /// One run in the course of a score.
 struct HistoryPoint {
   std::string run, started, recipe, label;
+  std::string fingerprint;  ///< of the model, 64 hex digits; another one is another state of the model
   std::optional<double> estimate, lo, hi;
   std::int64_t n = 0;
+  /// Against the run before it, if that has the same recipe: this one minus that one, over common items.
+  std::optional<double> delta;
+  std::optional<double> p;  ///< of delta, adjusted by Holm over the tests of this history
+  int change = 0;           ///< -1: regressed, 1: improved; 0: p is not below alpha, or nothing to test
 };
-/// The course of one value of one model, oldest first.
+/// The course of one value of one model, by its name, oldest first.
 struct History {
-  std::string task, metric, value, variant, model, fingerprint;
+  std::string task, metric, value, variant, model;
   int direction = 0;
   std::vector<HistoryPoint> points;
 };
-/// Scores over time of the metrics whose name fits options.metric. Errors as above.
+/// Scores over time of the metrics whose name fits options.metric, each run tested against the one before it.
+/// Errors as above.
 Result<std::vector<History>> leaderboard_history(Reader& reader, const LeaderboardOptions& options);
 
 // Outputs. The same leaderboard gives the same bytes.

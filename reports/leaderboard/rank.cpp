@@ -199,4 +199,14 @@ void rank_board(Board& board, std::vector<Candidate>& candidates, const Roster& 
   }
 }
 
+std::optional<stats::Difference> paired_difference(const Board& board, const Roster& roster,
+                                                   std::uint64_t seed, std::uint64_t permutation_seed,
+                                                   const Candidate& baseline, const Candidate& candidate,
+                                                   const LeaderboardOptions& options) {
+  stats::Difference difference;
+  if (!Pairs(board, roster, seed, permutation_seed, options).compare(baseline, candidate, difference))
+    return std::nullopt;
+  return difference;
+}
+
 }  // namespace assay::host::leaderboard_detail

@@ -5,7 +5,7 @@
 
 #include "assay/plugin.h"
 #include "harness/base/strings.hpp"
-#include "reports/leaderboard/leaderboard.hpp"
+#include "reports/leaderboard/format.hpp"
 #include "reports/table.hpp"
 #include "reports/text_table.hpp"
 
@@ -39,32 +39,6 @@ const std::vector<Cell>& columns() {
   return kColumns;
 }
 
-std::string rank_text(const BoardRow& row) {
-  if (row.rank_best == 0) return "-";
-  if (row.rank_best == row.rank_worst) return std::to_string(row.rank_best);
-  return fmt::format("{}-{}", row.rank_best, row.rank_worst);
-}
-
-std::string signed_text(const std::optional<double>& value) {
-  if (!value) return {};
-  const std::string text = score_text(*value);
-  return *value > 0 ? "+" + text : text;
-}
-
-std::string remarks(const BoardRow& row) {
-  std::vector<std::string> parts;
-  if (row.self_reported) parts.emplace_back("self-reported");
-  if (row.imported && !row.self_reported) parts.emplace_back("imported");
-  if (row.negated) parts.emplace_back("negated");
-  if (row.status != "complete") parts.push_back(row.status);
-  for (std::size_t s = 1; s < row.states.size(); ++s) {
-    if (row.states[s] != 0)
-      parts.push_back(std::to_string(row.states[s]) + " " + state_name(static_cast<int>(s)));
-  }
-  if (!row.remark.empty()) parts.push_back(row.remark);
-  return join(parts, "; ");
-}
-
 std::vector<std::string> cells(const Board& board, const BoardRow& row) {
   const auto count = [](const std::optional<std::int64_t>& value) {
     return value ? std::to_string(*value) : std::string();
@@ -87,15 +61,11 @@ std::vector<std::string> cells(const Board& board, const BoardRow& row) {
           row.started.substr(0, 10),
           row.fingerprint.substr(0, 8),
           row.run.substr(0, 8),
-          remarks(row)};
+          row_remarks(row)};
 }
 
 std::string title_of(const Board& board) {
-  std::string text = fmt::format("{}  {}", board.task, board.metric);
-  if (board.value != "score") text += " " + board.value;
-  if (board.rule == ASSAY_RULE_AUROC) text += " AUROC";
-  if (board.direction == ASSAY_LOWER_IS_BETTER) text += " (lower is better)";
-  return printable(text + "  recipe " + board.version(), 300);
+  return printable(board.task + "  " + board_label(board) + "  recipe " + board.version(), 300);
 }
 
 // Variants of one value stand in one table, as long as the recipe is the same.
@@ -116,23 +86,14 @@ std::string family_text(const std::vector<const Board*>& boards) {
                      boards.size() > 1 ? ", a family a variant" : "", fewest);
 }
 
-std::vector<std::string> notes_of(const std::vector<const Board*>& boards) {
-  std::vector<std::string> notes;
-  if (const std::string family = family_text(boards); !family.empty()) notes.push_back(family);
-  for (const Board* board : boards) {
-    for (const std::string& note : board->notes) {
-      if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
-    }
-  }
-  return notes;
-}
-
 std::string averaged_text(const Averaged& value) {
   if (!value.value) return {};
   std::string text = score_text(*value.value);
   if (value.se) text += " ±" + score_text(*value.se);
   return text;
 }
+
+}  // namespace
 
 std::string total_title(const BoardTotal& total) {
   std::string text = fmt::format("{}  {}", total.suite, total.metric);
@@ -167,6 +128,8 @@ std::vector<std::string> total_cells(const TotalRow& row) {
           averaged_text(row.win_rate),
           averaged_text(row.borda)};
 }
+
+namespace {
 
 // Text in a cell of a markdown table, as text and nothing else.
 std::string escaped(const std::string& text) {
@@ -219,21 +182,62 @@ std::string markdown_table(const std::vector<Cell>& titles, const std::vector<st
   return out;
 }
 
-template <class Visit>
-void each_table(const Leaderboard& leaderboard, const Visit& visit) {
-  const std::vector<Board>& boards = leaderboard.boards;
-  for (std::size_t i = 0; i < boards.size();) {
-    std::vector<const Board*> together;
-    std::size_t end = i;
-    // Values of a metric come value by value, so the variants of one may lie apart; only neighbours are
-    // joined.
-    while (end < boards.size() && same_table(boards[i], boards[end])) together.push_back(&boards[end++]);
-    visit(together);
-    i = end;
+}  // namespace
+
+std::vector<std::vector<const Board*>> board_tables(const Leaderboard& leaderboard) {
+  std::vector<std::vector<const Board*>> tables;
+  // Values of a metric come value by value, so the variants of one may lie apart; only neighbours are joined.
+  for (const Board& board : leaderboard.boards) {
+    if (tables.empty() || !same_table(*tables.back().front(), board)) tables.emplace_back();
+    tables.back().push_back(&board);
   }
+  return tables;
 }
 
-}  // namespace
+std::string board_label(const Board& board) {
+  std::string text = board.metric;
+  if (board.value != "score") text += " " + board.value;
+  if (board.rule == ASSAY_RULE_AUROC) text += " AUROC";
+  if (board.direction == ASSAY_LOWER_IS_BETTER) text += " (lower is better)";
+  return text;
+}
+
+std::string rank_text(const BoardRow& row) {
+  if (row.rank_best == 0) return "-";
+  if (row.rank_best == row.rank_worst) return std::to_string(row.rank_best);
+  return fmt::format("{}-{}", row.rank_best, row.rank_worst);
+}
+
+std::string signed_text(const std::optional<double>& value) {
+  if (!value) return {};
+  const std::string text = score_text(*value);
+  return *value > 0 ? "+" + text : text;
+}
+
+std::string row_remarks(const BoardRow& row, bool states) {
+  std::vector<std::string> parts;
+  if (row.self_reported) parts.emplace_back("self-reported");
+  if (row.imported && !row.self_reported) parts.emplace_back("imported");
+  if (row.negated) parts.emplace_back("negated");
+  if (row.status != "complete") parts.push_back(row.status);
+  for (std::size_t s = 1; states && s < row.states.size(); ++s) {
+    if (row.states[s] != 0)
+      parts.push_back(std::to_string(row.states[s]) + " " + state_name(static_cast<int>(s)));
+  }
+  if (!row.remark.empty()) parts.push_back(row.remark);
+  return join(parts, "; ");
+}
+
+std::vector<std::string> board_notes(const std::vector<const Board*>& boards) {
+  std::vector<std::string> notes;
+  if (const std::string family = family_text(boards); !family.empty()) notes.push_back(family);
+  for (const Board* board : boards) {
+    for (const std::string& note : board->notes) {
+      if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+    }
+  }
+  return notes;
+}
 
 std::string leaderboard_text(const Leaderboard& leaderboard, bool color, bool verbose) {
   std::string out;
@@ -243,7 +247,7 @@ std::string leaderboard_text(const Leaderboard& leaderboard, bool color, bool ve
   const auto note = [&](const std::string& text) {
     out += color ? "  \x1b[2m" + printable(text, 400) + "\x1b[0m\n" : "  " + printable(text, 400) + "\n";
   };
-  each_table(leaderboard, [&](const std::vector<const Board*>& boards) {
+  for (const std::vector<const Board*>& boards : board_tables(leaderboard)) {
     title(title_of(*boards.front()));
     TextTable table;
     for (const Cell& cell : columns())
@@ -252,14 +256,14 @@ std::string leaderboard_text(const Leaderboard& leaderboard, bool color, bool ve
       for (const BoardRow& row : board->rows) table.row(cells(*board, row));
     }
     out += table.text(2, color);
-    for (const std::string& text : notes_of(boards)) note(text);
-    if (!verbose) return;
+    for (const std::string& text : board_notes(boards)) note(text);
+    if (!verbose) continue;
     for (const Board* board : boards) {
       for (const BoardRow& row : board->rows) {
         if (!row.method.empty()) note(row.model + ": interval " + row.method + ", run " + row.run);
       }
     }
-  });
+  }
   for (const BoardTotal& total : leaderboard.totals) {
     title(total_title(total));
     TextTable table;
@@ -278,7 +282,7 @@ std::string leaderboard_text(const Leaderboard& leaderboard, bool color, bool ve
 
 std::string leaderboard_markdown(const Leaderboard& leaderboard) {
   std::string out;
-  each_table(leaderboard, [&](const std::vector<const Board*>& boards) {
+  for (const std::vector<const Board*>& boards : board_tables(leaderboard)) {
     out += (out.empty() ? "### " : "\n### ") + escaped(title_of(*boards.front())) + "\n\n";
     std::vector<std::vector<std::string>> rows;
     std::vector<bool> bold;
@@ -290,8 +294,8 @@ std::string leaderboard_markdown(const Leaderboard& leaderboard) {
       }
     }
     out += markdown_table(columns(), rows, bold);
-    for (const std::string& text : notes_of(boards)) out += "\n" + escaped(text) + "\n";
-  });
+    for (const std::string& text : board_notes(boards)) out += "\n" + escaped(text) + "\n";
+  }
   for (const BoardTotal& total : leaderboard.totals) {
     out += "\n### " + escaped(total_title(total)) + "\n\n";
     std::vector<Cell> titles;

@@ -17,6 +17,7 @@ inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 /// One evaluation to plant. The aggregate is the plain mean of the finite numbers.
 struct Planted {
   std::string model = "m";
+  std::string weights;          ///< its SHA-256 is the model's fingerprint; empty: the model's name
   std::vector<double> numbers;  ///< by item; NaN: the metric gave no number
   std::string task = "qa";
   std::string recipe = "recipe";  ///< its SHA-256 is the recipe's hash
@@ -52,7 +53,7 @@ inline void plant(host::Store& store, const Planted& p) {
   const auto run_id = store.begin_run(run);
   REQUIRE(text_of(run_id) == "");
   host::ModelRow model;
-  model.fingerprint = host::sha256_hex(p.model);
+  model.fingerprint = host::sha256_hex(p.weights.empty() ? p.model : p.weights);
   model.name = p.model;
   const auto model_id = store.add_model(model);
   REQUIRE(text_of(model_id) == "");

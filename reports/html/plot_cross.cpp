@@ -1,0 +1,70 @@
+// Two measures of one thing against each other: what was to change, and what must not.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "reports/html/page.hpp"
+#include "reports/html/plot_parts.hpp"
+#include "reports/html/plots.hpp"
+#include "reports/table.hpp"
+
+namespace assay::host::html {
+namespace {
+
+constexpr double kWidth = 400, kLeft = 62, kTop = 12, kRight = 388, kBottom = 304;
+
+bool finite(double value) {
+  return std::isfinite(value);
+}
+
+Axis axis_of(const std::vector<double>& values, double from, double to) {
+  Axis axis = axis_around(values, kAbsent, kAbsent);
+  axis.from = from, axis.to = to;
+  return axis;
+}
+
+}  // namespace
+
+std::string cross_plot(const std::string& title, const std::string& x_axis, const std::string& y_axis,
+                       const std::vector<CrossPoint>& points, const std::string& level) {
+  // Where nothing changed is always in sight.
+  std::vector<double> xs = {0}, ys = {0};
+  const std::size_t drawn = std::min(points.size(), kSeriesStyles);
+  for (std::size_t i = 0; i < drawn; ++i) {
+    xs.insert(xs.end(), {points[i].x, points[i].x_lo, points[i].x_hi});
+    ys.insert(ys.end(), {points[i].y, points[i].y_lo, points[i].y_hi});
+  }
+  const Axis x = axis_of(xs, kLeft, kRight), y = axis_of(ys, kBottom, kTop);
+  Svg svg(kWidth, kBottom + 44, title);
+  bottom_axis(svg, x, kTop, kBottom, x_axis);
+  left_axis(svg, y, kLeft, kRight, y_axis);
+  svg.line(x.at(0), kTop, x.at(0), kBottom, "guide");
+  svg.line(kLeft, y.at(0), kRight, y.at(0), "guide");
+  Table table(drawn == points.size() ? "Numbers of: " + title
+                                     : fmt::format("Numbers of: {} (the first {} are drawn)", title, drawn));
+  table.column("of");
+  for (const std::string& axis : {x_axis, y_axis}) {
+    table.column(axis, Table::Kind::kNumber);
+    table.column(level + " from", Table::Kind::kNumber);
+    table.column(level + " to", Table::Kind::kNumber);
+  }
+  table.column("note");
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const CrossPoint& p = points[i];
+    table.row({Cell::of(p.label), Cell::of(p.x), Cell::of(p.x_lo), Cell::of(p.x_hi), Cell::of(p.y),
+               Cell::of(p.y_lo), Cell::of(p.y_hi), Cell::of(p.note)});
+    if (i >= drawn) continue;
+    names.push_back(p.label);
+    if (!finite(p.x) || !finite(p.y)) continue;
+    const double px = x.at(p.x), py = y.at(p.y);
+    const std::string css = "whisker " + stroke_class(i);
+    if (finite(p.x_lo) && finite(p.x_hi)) svg.line(x.at(p.x_lo), py, x.at(p.x_hi), py, css);
+    if (finite(p.y_lo) && finite(p.y_hi)) svg.line(px, y.at(p.y_lo), px, y.at(p.y_hi), css);
+    svg.mark(px, py, i, false, p.label + ": " + score_text(p.x) + ", " + score_text(p.y));
+  }
+  return figure(title, svg.html(), legend(names, Legend::kMarks), table);
+}
+
+}  // namespace assay::host::html
