@@ -38,6 +38,10 @@ std::string blind_text(const Baseline& best) {
   return score_text(best.estimate) + (best.negated ? " negated " : " ") + best.line->metric;
 }
 
+std::string blind_name(const std::string& name) {
+  return name.starts_with("blind.") ? name : "blind: " + name;
+}
+
 std::string natural_key(const std::string& raw) {
   std::string out, digits;
   const auto flush = [&] {

@@ -15,6 +15,8 @@ std::string line_name(const AggregateLine& line);
 std::string interval_text(const AggregateLine& line);
 /// "200", or "100+100": positives and negatives.
 std::string n_text(const AggregateRow& row);
+/// A model-free rule's name, marked once as one that looks at no model: "blind.length", "blind: other.rule".
+std::string blind_name(const std::string& name);
 /// "0.5123 negated blind.length"
 std::string blind_text(const Baseline& best);
 /// Text in which runs of digits have equal length, so that its order is the one people expect: k2 before k16.

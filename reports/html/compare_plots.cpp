@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "assay/plugin.h"
+#include "harness/base/strings.hpp"
 #include "reports/compare/format.hpp"
 #include "reports/html/compare_parts.hpp"
 #include "reports/html/plots.hpp"
@@ -71,12 +71,19 @@ std::string group_figure(const Comparison& comparison, const Group& group) {
   plot.level = level_text(comparison);
   plot.legend_always = true;
   plot.series.resize(kSeriesStyles);
+  const ComparedTask* first = group.values.front().first;
+  const bool one_task = std::all_of(group.values.begin(), group.values.end(),
+                                    [&](const auto& pair) { return pair.first == first; });
+  if (one_task) plot.title += ", " + task_name(comparison, *first);
   std::vector<Dot> dots;
   for (const auto& [task, value] : group.values) {
     if (dots.size() == kDotsMax) break;
     Dot dot;
-    dot.label = task_name(comparison, *task) + (group.name.empty() ? ", " + value_label(*value) : "") +
-                (value->variant.empty() ? "" : ", " + value->variant);
+    std::vector<std::string> parts;
+    if (!one_task) parts.push_back(task_name(comparison, *task));
+    if (group.name.empty()) parts.push_back(value_label(*value));
+    if (!value->variant.empty()) parts.push_back(value->variant);
+    dot.label = parts.empty() ? task_name(comparison, *task) : join(parts, ", ");
     dot.estimate = or_absent(value->difference.delta);
     dot.lo = or_absent(value->difference.lo), dot.hi = or_absent(value->difference.hi);
     dot.series = series_of(value->verdict);

@@ -93,10 +93,10 @@ std::string sentences(const Comparison& comparison) {
 
 std::string lead(const Comparison& comparison) {
   const Counts counts = counts_of(comparison);
-  const char* css = counts.regressed != 0                            ? "summary worse"
-                    : counts.judged() == 0                           ? "summary apart"
-                    : counts.improved != 0 || counts.equivalent != 0 ? "summary fine"
-                                                                     : "summary";
+  const char* css = counts.regressed != 0                              ? "summary worse"
+                    : counts.judged() == 0                             ? "summary apart"
+                    : counts.improved != 0 || counts.inconclusive == 0 ? "summary fine"
+                                                                       : "summary";
   std::string out = fmt::format("<div class=\"{}\" role=\"note\">\n<p><strong>{}</strong></p>\n", css,
                                 text(compare_summary(comparison)));
   out += sentences(comparison) + "</div>\n";
@@ -108,6 +108,15 @@ std::string lead(const Comparison& comparison) {
           ? ", and differences below the margin " + number_text(*comparison.options.margin) + " count as none"
           : std::string("; no margin was given, so nothing can be called equivalent"));
   return out + runs_table(comparison);
+}
+
+// Two models of one run are told apart by their names.
+std::string title_of(const Comparison& comparison) {
+  const RunRow &a = comparison.baseline.run, &b = comparison.candidate.run;
+  if (a.uuid == b.uuid && !comparison.tasks.empty())
+    return fmt::format("{}, run {}: {} against {}", b.suite_name, b.uuid.substr(0, 8),
+                       comparison.tasks.front().candidate_model, comparison.tasks.front().baseline_model);
+  return fmt::format("{}: run {} against {}", b.suite_name, b.uuid.substr(0, 8), a.uuid.substr(0, 8));
 }
 
 std::string notes_list(const Comparison& comparison) {
@@ -178,7 +187,7 @@ std::string compare_summary(const Comparison& comparison) {
                        values_text(c.judged()),
                        c.apart == 0 ? std::string() : fmt::format(" {} more are NOT COMPARABLE.", c.apart));
   } else {
-    out = fmt::format("No difference was found on any of {}", values_text(c.judged()));
+    out = fmt::format("No difference could be shown on any of {}", values_text(c.judged()));
   }
   if (c.equivalent != 0) rest.push_back(fmt::format("{} equivalent within the margin", c.equivalent));
   if (c.inconclusive != 0)
@@ -190,9 +199,7 @@ std::string compare_summary(const Comparison& comparison) {
 }
 
 std::string compare_report(const Comparison& comparison, const CompareReportOptions& options) {
-  const RunRow &a = comparison.baseline.run, &b = comparison.candidate.run;
-  Page page(fmt::format("{}{}: run {} against {}", comparison.options.force ? "FORCED: " : "", b.suite_name,
-                        b.uuid.substr(0, 8), a.uuid.substr(0, 8)));
+  Page page((comparison.options.force ? "FORCED: " : "") + title_of(comparison));
   page.lead(lead(comparison));
   page.section("Can the runs be compared?", comparability_table(comparison) + notes_list(comparison));
   const std::string differences = differences_table(comparison), totals = totals_table(comparison),

@@ -109,10 +109,10 @@ std::string differences_table(const Comparison& comparison) {
   Table table("Every difference, candidate minus baseline");
   using Kind = Table::Kind;
   table.column("metric");
+  table.column("verdict");
   table.column("task");
   table.column("variant");
   table.column("model");
-  table.column("verdict");
   table.column("difference", Kind::kNumber);
   table.column(level_text(comparison) + " interval", Kind::kNumber);
   table.column("baseline", Kind::kNumber);
@@ -138,9 +138,9 @@ std::string differences_table(const Comparison& comparison) {
                                   : Cell();
       };
       std::vector<Cell> cells = {
-          Cell::of(value_label(value)), Cell::of(task.task), Cell::of(value.variant),
-          Cell::of(models ? models_text(task.baseline_model, task.candidate_model) : std::string()),
-          Cell(verdict_markup(value.verdict), verdict_name(value.verdict))};
+          Cell::of(value_label(value)), Cell(verdict_markup(value.verdict), verdict_name(value.verdict)),
+          Cell::of(task.task), Cell::of(value.variant),
+          Cell::of(models ? models_text(task.baseline_model, task.candidate_model) : std::string())};
       if (numbers) {
         for (Cell& cell :
              std::vector<Cell>{signed_cell(d.delta), interval_cell(d.lo, d.hi), number_cell(d.baseline),

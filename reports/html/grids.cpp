@@ -6,7 +6,7 @@
 namespace assay::host::html {
 namespace {
 
-constexpr double kFilledMin = 0.6;
+constexpr double kFilledMin = 0.4;
 constexpr int kOccurrencesMax = 4;
 
 // Where `name` is split: before the k-th separator from the front, or from the back for negative k.
@@ -70,7 +70,7 @@ std::optional<Grid> grid_of(const std::vector<std::string>& names) {
       }
       if (grid.places.size() != names.size() || cells.size() != names.size()) continue;
       const std::size_t narrow = std::min(grid.rows.size(), grid.columns.size());
-      if (narrow < 2) continue;
+      if (narrow < 2 || cells.size() < grid.rows.size() + grid.columns.size()) continue;
       const double share =
           static_cast<double>(cells.size()) / static_cast<double>(grid.rows.size() * grid.columns.size());
       if (share < kFilledMin || share < filled || (share == filled && narrow <= side)) continue;

@@ -16,8 +16,9 @@ struct Grid {
 };
 
 /// Splits every name at the same separator (one of / . , | : and space, counted from the front or from the
-/// back), so that at least two rows and two columns are filled for the most part. Nothing when no separator
-/// does that. Among several the fullest grid is taken, then the one nearest to a square. Pure function.
+/// back), so that there are at least two rows, two columns and as many names as rows and columns, and 40 % of
+/// the cells are filled. Nothing when no separator does that. Among several the fullest grid is taken, then
+/// the one nearest to a square. Pure function.
 std::optional<Grid> grid_of(const std::vector<std::string>& names);
 
 }  // namespace assay::host::html

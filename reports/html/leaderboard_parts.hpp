@@ -15,6 +15,9 @@ using RunPlaces = std::map<std::string, std::size_t>;
 /// "<a href="#r3">...</a>" around markup; the markup alone for a run that is not in the table.
 std::string run_link(const RunPlaces& places, const std::string& run, const std::string& markup);
 
+/// The model of a row, with the beginning of its fingerprint where the board has a namesake.
+std::string row_name(const Board& board, const BoardRow& row);
+
 // leaderboard_tables.cpp
 /// Boards of one value under one recipe: the ranked table, its notes, and methods and states in a block.
 std::string board_table(const std::vector<const Board*>& boards, const RunPlaces& places);

@@ -11,6 +11,7 @@
 #include "reports/html/leaderboard_parts.hpp"
 #include "reports/html/plots.hpp"
 #include "reports/leaderboard/format.hpp"
+#include "reports/lines.hpp"
 #include "reports/table.hpp"
 
 namespace assay::host::html {
@@ -47,6 +48,12 @@ std::vector<Map> maps_of(const Leaderboard& leaderboard) {
     auto at = std::find_if(maps.begin(), maps.end(), same);
     if (at == maps.end()) at = maps.insert(maps.end(), {&board, {}});
     at->columns.push_back(&board);
+  }
+  for (Map& map : maps) {
+    std::stable_sort(map.columns.begin(), map.columns.end(), [](const Board* a, const Board* b) {
+      return std::pair(natural_key(a->task), natural_key(a->variant)) <
+             std::pair(natural_key(b->task), natural_key(b->variant));
+    });
   }
   return maps;
 }
@@ -136,7 +143,7 @@ std::string history_figure(const History& course) {
 void board_plot(const std::vector<const Board*>& boards, Bounded& out) {
   const Board& first = *boards.front();
   DotPlot plot;
-  plot.title = first.task + ": " + board_label(first);
+  plot.title = "Scores and 95 % intervals";
   plot.axis = first.value + (first.unit.empty() ? "" : ", " + first.unit);
   if (first.rule == ASSAY_RULE_AUROC) plot.reference = 0.5, plot.axis = "AUROC";
   if (share(first)) plot.min = 0, plot.max = 1;
@@ -149,8 +156,7 @@ void board_plot(const std::vector<const Board*>& boards, Bounded& out) {
       ++all;
       if (dots.size() == kDotsMax) continue;
       Dot dot;
-      dot.label = (row.model_free ? "blind: " : "") + row.model +
-                  (board->variant.empty() ? "" : ", " + board->variant);
+      dot.label = row_name(*board, row) + (board->variant.empty() ? "" : ", " + board->variant);
       if (row.rank_best != 0 && board->ranked > 1) dot.label += ", rank " + rank_text(row);
       dot.estimate = or_absent(row.estimate), dot.lo = or_absent(row.lo), dot.hi = or_absent(row.hi);
       dot.hollow = row.model_free || row.self_reported;
@@ -171,7 +177,7 @@ void board_plot(const std::vector<const Board*>& boards, Bounded& out) {
 
 void total_plot(const BoardTotal& total, Bounded& out) {
   DotPlot plot;
-  plot.title = total_title(total) + ": mean";
+  plot.title = "Means and 95 % intervals";
   plot.axis = "mean of the members";
   plot.subject = "model";
   std::vector<Dot> dots;

@@ -10,6 +10,7 @@
 #include "reports/html/leaderboard_parts.hpp"
 #include "reports/html/page.hpp"
 #include "reports/leaderboard/format.hpp"
+#include "reports/lines.hpp"
 #include "reports/table.hpp"
 
 namespace assay::host::html {
@@ -32,12 +33,8 @@ Cell interval_cell(const std::optional<double>& lo, const std::optional<double>&
   return {score_text(*lo) + " to " + score_text(*hi), score_text(*lo)};
 }
 
-std::string model_text(const BoardRow& row) {
-  return (row.model_free ? "blind: " : "") + row.model;
-}
-
 Cell model_cell(const Board& board, const BoardRow& row) {
-  const std::string name = "<bdi>" + text(model_text(row)) + "</bdi>";
+  const std::string name = "<bdi>" + text(row_name(board, row)) + "</bdi>";
   // Strong print says that nobody else may be first.
   const bool alone = row.rank_best == 1 && row.rank_worst == 1 && board.ranked > 1;
   return {alone ? "<strong>" + name + "</strong>" : name, {}};
@@ -55,7 +52,7 @@ std::string methods_table(const std::vector<const Board*>& boards) {
   table.column("fingerprint");
   for (const Board* board : boards) {
     for (const BoardRow& row : board->rows) {
-      table.row({Cell::of(model_text(row)), Cell::of(board->variant), Cell::of(row.method),
+      table.row({Cell::of(row_name(*board, row)), Cell::of(board->variant), Cell::of(row.method),
                  number_cell(row.se), number_cell(row.delta_p),
                  Cell::of(states_text(row.states, row.missing)), Cell::of(row.fingerprint.substr(0, 12))},
                 row.model_free ? "blind" : "");
@@ -70,6 +67,14 @@ std::string leading_number(const std::string& cell) {
 }
 
 }  // namespace
+
+std::string row_name(const Board& board, const BoardRow& row) {
+  if (row.model_free) return blind_name(row.model);
+  const auto namesakes = std::count_if(board.rows.begin(), board.rows.end(), [&](const BoardRow& other) {
+    return !other.model_free && other.model == row.model;
+  });
+  return namesakes > 1 ? row.model + " (" + row.fingerprint.substr(0, 6) + ")" : row.model;
+}
 
 std::string board_table(const std::vector<const Board*>& boards, const RunPlaces& places) {
   const Board& first = *boards.front();

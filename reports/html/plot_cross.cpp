@@ -18,24 +18,21 @@ bool finite(double value) {
   return std::isfinite(value);
 }
 
-Axis axis_of(const std::vector<double>& values, double from, double to) {
-  Axis axis = axis_around(values, kAbsent, kAbsent);
-  axis.from = from, axis.to = to;
-  return axis;
-}
-
 }  // namespace
 
 std::string cross_plot(const std::string& title, const std::string& x_axis, const std::string& y_axis,
                        const std::vector<CrossPoint>& points, const std::string& level) {
-  // Where nothing changed is always in sight.
-  std::vector<double> xs = {0}, ys = {0};
+  // Where nothing changed is always in sight, and both axes have one range: a change of a hair must not look
+  // like the change that was wanted.
+  std::vector<double> values = {0};
   const std::size_t drawn = std::min(points.size(), kSeriesStyles);
   for (std::size_t i = 0; i < drawn; ++i) {
-    xs.insert(xs.end(), {points[i].x, points[i].x_lo, points[i].x_hi});
-    ys.insert(ys.end(), {points[i].y, points[i].y_lo, points[i].y_hi});
+    const CrossPoint& p = points[i];
+    values.insert(values.end(), {p.x, p.x_lo, p.x_hi, p.y, p.y_lo, p.y_hi});
   }
-  const Axis x = axis_of(xs, kLeft, kRight), y = axis_of(ys, kBottom, kTop);
+  Axis x = axis_around(values, kAbsent, kAbsent), y = x;
+  x.from = kLeft, x.to = kRight;
+  y.from = kBottom, y.to = kTop;
   Svg svg(kWidth, kBottom + 44, title);
   bottom_axis(svg, x, kTop, kBottom, x_axis);
   left_axis(svg, y, kLeft, kRight, y_axis);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "assay/text/utf8.hpp"
 #include "harness/base/strings.hpp"
 #include "reports/html/escape.hpp"
 #include "reports/html/page.hpp"
@@ -130,7 +131,8 @@ std::string history(const std::string& title, const std::string& axis,
 }
 
 std::string heat_map(const HeatMap& map) {
-  constexpr double kCell = 62, kCellHeight = 28, kLeft = 140, kTop = 96;
+  constexpr double kCell = 62, kCellHeight = 28, kPoint = 6.6;
+  constexpr std::size_t kRowPoints = 28, kColumnPoints = 18;
   constexpr std::size_t kCellsNamed = 400;
   double lo = map.min, hi = map.max;
   for (const double value : map.values) {
@@ -138,15 +140,25 @@ std::string heat_map(const HeatMap& map) {
     if (!finite(map.min)) lo = finite(lo) ? std::min(lo, value) : value;
     if (!finite(map.max)) hi = finite(hi) ? std::max(hi, value) : value;
   }
-  const double width = kLeft + kCell * static_cast<double>(map.columns.size()) + 70;
-  const double height = kTop + kCellHeight * static_cast<double>(map.rows.size()) + 34;
+  // Room for the labels: columns are turned by 35 degrees.
+  const auto longest = [](const std::vector<std::string>& names, std::size_t most) {
+    std::size_t points = 4;
+    for (const std::string& name : names)
+      points = std::max(points, assay::text::count_code_points(clipped(name, most)));
+    return static_cast<double>(points);
+  };
+  const double left = 24 + kPoint * longest(map.rows, kRowPoints);
+  const double top = 22 + 0.574 * kPoint * longest(map.columns, kColumnPoints);
+  // The scale below needs its room even under a single column.
+  const double width = std::max(left + kCell * static_cast<double>(map.columns.size()) + 70, left + 290);
+  const double height = top + kCellHeight * static_cast<double>(map.rows.size()) + 34;
   Svg svg(width, height, map.title, true);
   Table table("Numbers of: " + map.title);
   table.column(map.row_title);
   for (std::size_t c = 0; c < map.columns.size(); ++c) {
     table.column(map.columns[c], Table::Kind::kNumber);
-    svg.turned(kLeft + kCell * (static_cast<double>(c) + 0.5), kTop - 8, clipped(map.columns[c], 18), -35,
-               Anchor::kStart);
+    svg.turned(left + kCell * (static_cast<double>(c) + 0.5), top - 8, clipped(map.columns[c], kColumnPoints),
+               -35, Anchor::kStart);
   }
   // Said when the pointer rests on a cell; of large maps the table alone has the names.
   const bool said = map.rows.size() * map.columns.size() <= kCellsNamed;
@@ -154,13 +166,13 @@ std::string heat_map(const HeatMap& map) {
     return said ? map.rows[r] + ", " + map.columns[c] + ": " + value : std::string();
   };
   for (std::size_t r = 0; r < map.rows.size(); ++r) {
-    const double y = kTop + kCellHeight * static_cast<double>(r);
-    svg.text(kLeft - 8, y + 18, clipped(map.rows[r], 20), Anchor::kEnd);
+    const double y = top + kCellHeight * static_cast<double>(r);
+    svg.text(left - 8, y + 18, clipped(map.rows[r], kRowPoints), Anchor::kEnd);
     std::vector<Cell> cells = {Cell::of(map.rows[r])};
     for (std::size_t c = 0; c < map.columns.size(); ++c) {
       const std::size_t at = r * map.columns.size() + c;
       const double value = at < map.values.size() ? map.values[at] : kAbsent;
-      const double x = kLeft + kCell * static_cast<double>(c);
+      const double x = left + kCell * static_cast<double>(c);
       cells.push_back(Cell::of(value));
       if (!finite(value)) {
         svg.rect(x + 1, y + 1, kCell - 2, kCellHeight - 2, "none", named(r, c, "n/a"));
@@ -175,12 +187,12 @@ std::string heat_map(const HeatMap& map) {
     }
     table.row(std::move(cells));
   }
-  const double scale = kTop + kCellHeight * static_cast<double>(map.rows.size()) + 10;
+  const double scale = top + kCellHeight * static_cast<double>(map.rows.size()) + 10;
   for (int i = 0; i < 10; ++i)
-    svg.rect(kLeft + 60 + 14 * i, scale, 14, 12, "", {}, heat_color((i + 0.5) / 10));
+    svg.rect(left + 60 + 14 * i, scale, 14, 12, "", {}, heat_color((i + 0.5) / 10));
   if (finite(lo) && finite(hi)) {
-    svg.text(kLeft + 54, scale + 11, short_number(lo), Anchor::kEnd, "soft");
-    svg.text(kLeft + 206, scale + 11, short_number(hi) + (map.unit.empty() ? "" : " " + map.unit),
+    svg.text(left + 54, scale + 11, short_number(lo), Anchor::kEnd, "soft");
+    svg.text(left + 206, scale + 11, short_number(hi) + (map.unit.empty() ? "" : " " + map.unit),
              Anchor::kStart, "soft");
   }
   return figure(map.title, svg.html(), {}, table);

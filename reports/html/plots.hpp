@@ -99,7 +99,7 @@ struct CrossPoint {
   std::string note = {};  ///< in the table
 };
 /// What was to change against what must not: a mark with whiskers both ways for every point, guides where
-/// nothing changed. At most kSeriesStyles points are drawn, the table has all.
+/// nothing changed, one range for both axes. At most kSeriesStyles points are drawn, the table has all.
 std::string cross_plot(const std::string& title, const std::string& x_axis, const std::string& y_axis,
                        const std::vector<CrossPoint>& points, const std::string& level = "95 %");
 

@@ -23,11 +23,6 @@ bool headline(const AggregateLine& line) {
   return line.headline && !companion(line);
 }
 
-// Marked as a rule that looks at no model, once.
-std::string blind_name(const std::string& name) {
-  return name.starts_with("blind.") ? name : "blind: " + name;
-}
-
 void add_row(Table& table, const std::vector<AggregateLine>& of_task, const AggregateLine& line) {
   const AggregateRow& row = line.row;
   Cell blind;

@@ -9,7 +9,7 @@
 
 namespace assay::host {
 
-/// Boards that stand in one table: variants of one value under one recipe, in the order of the leaderboard.
+/// Boards that stand in one table: variants of one value under one recipe, variants in natural order.
 std::vector<std::vector<const Board*>> board_tables(const Leaderboard& leaderboard);
 /// "metric", with value, rule and direction where the name alone would not tell.
 std::string board_label(const Board& board);

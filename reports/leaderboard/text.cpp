@@ -6,6 +6,7 @@
 #include "assay/plugin.h"
 #include "harness/base/strings.hpp"
 #include "reports/leaderboard/format.hpp"
+#include "reports/lines.hpp"
 #include "reports/table.hpp"
 #include "reports/text_table.hpp"
 
@@ -190,6 +191,11 @@ std::vector<std::vector<const Board*>> board_tables(const Leaderboard& leaderboa
   for (const Board& board : leaderboard.boards) {
     if (tables.empty() || !same_table(*tables.back().front(), board)) tables.emplace_back();
     tables.back().push_back(&board);
+  }
+  for (std::vector<const Board*>& boards : tables) {
+    std::stable_sort(boards.begin(), boards.end(), [](const Board* a, const Board* b) {
+      return natural_key(a->variant) < natural_key(b->variant);
+    });
   }
   return tables;
 }

@@ -28,8 +28,9 @@ TEST_CASE("html: a comparison says first whether the candidate is worse") {
         "The candidate is worse on 1 of 1 compared value; better on none.");
   CHECK(compare_summary(runs.compare(right_below(100, 60), right_below(100, 90))) ==
         "The candidate is better on 1 of 1 compared value; worse on none.");
-  CHECK(compare_summary(runs.compare(right_below(100, 60), right_below(100, 61))) ==
-        "No difference was found on any of 1 compared value; these items cannot say that there is none.");
+  CHECK(
+      compare_summary(runs.compare(right_below(100, 60), right_below(100, 61))) ==
+      "No difference could be shown on any of 1 compared value; these items cannot say that there is none.");
   CompareOptions options;
   options.margin = 0.2;
   CHECK(compare_summary(runs.compare(right_below(100, 60), right_below(100, 60), options)) ==
@@ -177,10 +178,11 @@ TEST_CASE("html: a point on two axes stands where both say, and nothing changed 
   point.x = -0.5, point.x_lo = -0.6, point.x_hi = -0.4;
   point.y = 0.0, point.y_lo = -0.1, point.y_hi = 0.1;
   const std::string drawn = html::cross_plot("t", "x", "y", {point, {"no number"}});
-  // x runs over -0.6 .. 0 with 8 % of room on both sides, on pixels 62 .. 388.
+  // Both axes run over -0.6 .. 0.1 with 8 % of room on both sides.
   char text[64];
-  const double at = 62 + (388 - 62) * ((-0.5 + 0.6 + 0.048) / (0.6 + 2 * 0.048));
-  std::snprintf(text, sizeof text, "<circle cx=\"%.2f\" cy=\"158\"", at);
+  const double lo = -0.656, range = 0.812;
+  std::snprintf(text, sizeof text, "<circle cx=\"%.2f\" cy=\"%.1f", 62 + 326 * ((-0.5 - lo) / range),
+                304 - 292 * (0 - lo) / range);
   CHECK_THAT(drawn, ContainsSubstring(text));
   CHECK(count(drawn, "class=\"whisker t0\"") == 2);
   CHECK(count(drawn, "class=\"guide\"") == 2);

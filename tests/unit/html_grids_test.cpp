@@ -24,7 +24,8 @@ TEST_CASE("html: names of two parts make a grid, without what all of them begin 
 }
 
 TEST_CASE("html: a grid may have holes, but not be mostly holes, a line, or ambiguous names") {
-  CHECK(grid_of({"a/x", "a/y", "b/x"}));
+  CHECK(grid_of({"a/x", "a/y", "a/z", "b/x", "b/z"}));
+  CHECK_FALSE(grid_of({"a/x", "a/y", "b/x"}));
   CHECK_FALSE(grid_of({"a/x", "b/y", "c/z"}));
   CHECK_FALSE(grid_of({"a/x", "a/y", "a/z"}));
   CHECK_FALSE(grid_of({"k1", "k4", "k16"}));
