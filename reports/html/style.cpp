@@ -112,6 +112,7 @@ svg .none { fill: none; stroke: var(--rule); stroke-dasharray: 2 3; }
   .facts dd { margin-bottom: .4rem; }
   details > :not(summary) { margin-left: .3rem; }
   .plots > figure { flex-basis: 100%; }
+  section > figure { display: block; margin-right: 0; }
 }
 @media print {
   :root {
