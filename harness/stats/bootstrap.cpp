@@ -183,7 +183,7 @@ BootstrapResult summarize_replicates(double estimate, std::vector<double> replic
     reason = "the statistic is undefined on these items";
   } else if (r.replicates.size() < 2) {
     reason = "fewer than two replicates are defined";
-  } else if (static_cast<double>(r.dropped) > kMaxDroppedShare * static_cast<double>(requested)) {
+  } else if (!enough_replicates(r.replicates.size(), requested)) {
     reason = "the statistic is undefined on more than 1 % of the resamples";
   }
   if (!reason.empty()) {

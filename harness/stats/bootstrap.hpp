@@ -21,6 +21,12 @@ inline constexpr std::uint32_t kMinReplicates = 200;
 /// More dropped replicates than this share make the interval undefined.
 inline constexpr double kMaxDroppedShare = 0.01;
 
+/// Whether an interval and a p can come from so many defined replicates of those asked for.
+[[nodiscard]] inline bool enough_replicates(std::size_t defined, std::size_t requested) {
+  return defined >= 2 &&
+         static_cast<double>(requested - defined) <= kMaxDroppedShare * static_cast<double>(requested);
+}
+
 /// How to resample.
 struct BootstrapPlan {
   std::uint64_t seed = 0;

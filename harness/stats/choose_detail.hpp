@@ -8,6 +8,7 @@
 #include "harness/stats/choose.hpp"
 #include "harness/stats/clusters.hpp"
 #include "harness/stats/interval.hpp"
+#include "harness/stats/paired.hpp"
 
 namespace assay::stats::detail {
 
@@ -35,6 +36,11 @@ bool evaluate_custom(const CustomStatistic& custom, std::size_t outputs, std::si
                      std::vector<double>& values);
 /// "tpr_at_fpr@0.05".
 std::string tpr_name(double fpr);
+
+/// Up to so many pairs without groups the p of a mean difference is a sign-flip p.
+inline constexpr std::size_t kSignFlipItems = 50;
+/// Whether the p of a mean difference with a standard error comes from the sign-flip test.
+bool p_by_signs(const PairedTest& test, std::size_t n, bool grouped);
 
 /// The estimate for Rule::kAuroc.
 Estimate estimate_auroc(const Sample& sample, const Options& options);

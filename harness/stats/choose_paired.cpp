@@ -20,7 +20,6 @@ namespace {
 
 using detail::number;
 
-constexpr std::size_t kSignFlipItems = 50;  // up to here the p of a mean difference is a sign-flip p
 constexpr std::size_t kFewClusters = 20;
 
 // The pairs that both runs have scored.
@@ -143,11 +142,11 @@ Difference compare_means(const Pairs& pairs, const PairedOptions& options) {
   set_tost_t(r, test.difference, options);
   if (test.difference.deff) r.details.emplace_back("deff", *test.difference.deff);
   if (!r.se) return r;
-  const bool small = !pairs.clusters && r.n <= kSignFlipItems;
-  if (pairs.clusters || small || !r.p) {
+  const bool by_signs = detail::p_by_signs(test, r.n, pairs.clusters.has_value());
+  if (pairs.clusters || by_signs) {
     const std::vector<double> units = pairs.clusters ? cluster_sums(d, *pairs.clusters) : d;
     const SignFlip flip = sign_flip(units, options.permutation_seed, options.sign_flips);
-    if (small || !r.p) {
+    if (by_signs) {
       if (r.p) r.details.emplace_back("p_paired_t", *r.p);
       set_sign_flip(r, flip, options.permutation_seed);
     } else {
@@ -435,6 +434,10 @@ const char* refusal(const PairedSample& s, const PairedOptions& options, std::si
 }
 
 }  // namespace
+
+bool detail::p_by_signs(const PairedTest& test, std::size_t n, bool grouped) {
+  return (!grouped && n <= kSignFlipItems) || std::isnan(test.p);
+}
 
 Difference compare(const PairedSample& sample, const PairedOptions& options) {
   const std::size_t n = sample.rule == Rule::kCustom ? sample.items : sample.baseline.size();

@@ -28,62 +28,35 @@ std::uint64_t twice_below(const std::vector<double>& sorted, double score) {
 }
 
 // Sample covariance with divisor n - 1; the means are those of the lists.
-double covariance(std::span<const double> a, std::span<const double> b) {
+double covariance(std::span<const double> a, double mean_a, std::span<const double> b, double mean_b) {
   if (a.size() < 2) return kUndefined;
-  const double mean_a = mean(a);
-  const double mean_b = mean(b);
   CompensatedSum total;
   for (std::size_t i = 0; i < a.size(); ++i) total.add((a[i] - mean_a) * (b[i] - mean_b));
   return total.value() / static_cast<double>(a.size() - 1);
 }
 
-double delong_covariance(const Placements& a, const Placements& b) {
-  return covariance(a.v10, b.v10) / static_cast<double>(a.v10.size()) +
-         covariance(a.v01, b.v01) / static_cast<double>(a.v01.size());
+double delong_covariance(const PreparedAuroc& a, const PreparedAuroc& b) {
+  const Placements &x = a.placements, &y = b.placements;
+  return covariance(x.v10, a.mean10, y.v10, b.mean10) / static_cast<double>(x.v10.size()) +
+         covariance(x.v01, a.mean01, y.v01, b.mean01) / static_cast<double>(x.v01.size());
 }
 
 // Sums of centred placements by group: the terms V10(g) - m_g A and V01(g) - n_g A.
-struct GroupSums {
-  std::vector<double> v10;
-  std::vector<double> v01;
-};
-
-// Who is in which group; shared by all covariances of a comparison.
-struct GroupCounts {
-  std::vector<std::uint32_t> positives;
-  std::vector<std::uint32_t> negatives;
-  std::size_t with_positives = 0;
-  std::size_t with_negatives = 0;
-  std::size_t all = 0;
-};
-
-GroupCounts count_groups(RocGroups groups) {
-  GroupCounts counts;
-  std::uint32_t top = 0;
-  for (const std::uint32_t g : groups.positives) top = std::max(top, g + 1);
-  for (const std::uint32_t g : groups.negatives) top = std::max(top, g + 1);
-  counts.positives.assign(top, 0);
-  counts.negatives.assign(top, 0);
-  for (const std::uint32_t g : groups.positives) ++counts.positives[g];
-  for (const std::uint32_t g : groups.negatives) ++counts.negatives[g];
-  for (std::size_t g = 0; g < top; ++g) {
-    counts.with_positives += counts.positives[g] > 0 ? 1U : 0U;
-    counts.with_negatives += counts.negatives[g] > 0 ? 1U : 0U;
-    counts.all += counts.positives[g] + counts.negatives[g] > 0 ? 1U : 0U;
-  }
-  return counts;
-}
-
-GroupSums group_sums(const Placements& p, RocGroups groups, std::size_t top) {
-  GroupSums sums{std::vector<double>(top, 0.0), std::vector<double>(top, 0.0)};
+PreparedClusteredAuroc group_sums(const Placements& p, RocGroups groups, std::size_t top) {
+  PreparedClusteredAuroc sums;
+  sums.auroc = p.auroc;
+  sums.v10.assign(top, 0.0);
+  sums.v01.assign(top, 0.0);
   for (std::size_t i = 0; i < p.v10.size(); ++i) sums.v10[groups.positives[i]] += p.v10[i] - p.auroc;
   for (std::size_t j = 0; j < p.v01.size(); ++j) sums.v01[groups.negatives[j]] += p.v01[j] - p.auroc;
   return sums;
 }
 
 // Obuchowski's (co)variance of two areas; with a = b the variance of one.
-double clustered_covariance(const GroupSums& a, const GroupSums& b, const GroupCounts& counts, double m,
-                            double n) {
+double clustered_covariance(const PreparedClusteredAuroc& a, const PreparedClusteredAuroc& b,
+                            const GroupCounts& counts) {
+  const auto m = static_cast<double>(counts.items_positive);
+  const auto n = static_cast<double>(counts.items_negative);
   CompensatedSum s10;
   CompensatedSum s01;
   CompensatedSum s11;
@@ -181,10 +154,8 @@ AurocEstimate delong_clustered(std::span<const double> positives, std::span<cons
   } else if (counts.with_positives < 2 || counts.with_negatives < 2) {
     e.reason = kFewGroups;
   } else {
-    const GroupSums sums = group_sums(p, groups, counts.positives.size());
-    const double value = clustered_covariance(sums, sums, counts, static_cast<double>(e.positives),
-                                              static_cast<double>(e.negatives));
-    e.se = std::sqrt(std::max(0.0, value));
+    const PreparedClusteredAuroc sums = group_sums(p, groups, counts.positives.size());
+    e.se = std::sqrt(std::max(0.0, clustered_covariance(sums, sums, counts)));
   }
   return e;
 }
@@ -245,19 +216,76 @@ Interval auroc_score(double auroc, std::size_t positives, std::size_t negatives,
   return make_interval(kMethod, lo, hi);
 }
 
+PreparedAuroc prepare_auroc(std::span<const double> positives, std::span<const double> negatives) {
+  PreparedAuroc r;
+  r.placements = placements(positives, negatives);
+  if (std::isnan(r.placements.auroc)) return r;
+  r.mean10 = mean(r.placements.v10);
+  r.mean01 = mean(r.placements.v01);
+  r.variance = delong_covariance(r, r);
+  return r;
+}
+
+PairedAuroc delong_paired(const PreparedAuroc& a, const PreparedAuroc& b, double conf) {
+  PairedAuroc r;
+  r.interval.method = "delong_paired";
+  r.auroc_a = a.placements.auroc;
+  r.auroc_b = b.placements.auroc;
+  if (!std::isnan(r.auroc_a) && !std::isnan(r.auroc_b)) {
+    r.var_a = a.variance;
+    r.var_b = b.variance;
+    r.cov = delong_covariance(a, b);
+  }
+  finish_paired(r, conf);
+  return r;
+}
+
 PairedAuroc delong_paired(std::span<const double> positives_a, std::span<const double> negatives_a,
                           std::span<const double> positives_b, std::span<const double> negatives_b,
                           double conf) {
+  return delong_paired(prepare_auroc(positives_a, negatives_a), prepare_auroc(positives_b, negatives_b),
+                       conf);
+}
+
+GroupCounts count_groups(RocGroups groups) {
+  GroupCounts counts;
+  std::uint32_t top = 0;
+  for (const std::uint32_t g : groups.positives) top = std::max(top, g + 1);
+  for (const std::uint32_t g : groups.negatives) top = std::max(top, g + 1);
+  counts.items_positive = groups.positives.size();
+  counts.items_negative = groups.negatives.size();
+  counts.positives.assign(top, 0);
+  counts.negatives.assign(top, 0);
+  for (const std::uint32_t g : groups.positives) ++counts.positives[g];
+  for (const std::uint32_t g : groups.negatives) ++counts.negatives[g];
+  for (std::size_t g = 0; g < top; ++g) {
+    counts.with_positives += counts.positives[g] > 0 ? 1U : 0U;
+    counts.with_negatives += counts.negatives[g] > 0 ? 1U : 0U;
+    counts.all += counts.positives[g] + counts.negatives[g] > 0 ? 1U : 0U;
+  }
+  return counts;
+}
+
+PreparedClusteredAuroc prepare_clustered_auroc(std::span<const double> positives,
+                                               std::span<const double> negatives, RocGroups groups,
+                                               const GroupCounts& counts) {
+  const Placements p = placements(positives, negatives);
+  if (std::isnan(p.auroc)) return {};
+  PreparedClusteredAuroc r = group_sums(p, groups, counts.positives.size());
+  if (counts.with_positives > 1 && counts.with_negatives > 1) r.variance = clustered_covariance(r, r, counts);
+  return r;
+}
+
+PairedAuroc delong_clustered_paired(const PreparedClusteredAuroc& a, const PreparedClusteredAuroc& b,
+                                    const GroupCounts& counts, double conf) {
   PairedAuroc r;
-  r.interval.method = "delong_paired";
-  const Placements a = placements(positives_a, negatives_a);
-  const Placements b = placements(positives_b, negatives_b);
+  r.interval.method = "delong_clustered_paired";
   r.auroc_a = a.auroc;
   r.auroc_b = b.auroc;
-  if (!std::isnan(a.auroc) && !std::isnan(b.auroc)) {
-    r.var_a = delong_covariance(a, a);
-    r.var_b = delong_covariance(b, b);
-    r.cov = delong_covariance(a, b);
+  if (!std::isnan(a.variance) && !std::isnan(b.variance)) {
+    r.var_a = a.variance;
+    r.var_b = b.variance;
+    r.cov = clustered_covariance(a, b, counts);
   }
   finish_paired(r, conf);
   return r;
@@ -266,25 +294,10 @@ PairedAuroc delong_paired(std::span<const double> positives_a, std::span<const d
 PairedAuroc delong_clustered_paired(std::span<const double> positives_a, std::span<const double> negatives_a,
                                     std::span<const double> positives_b, std::span<const double> negatives_b,
                                     RocGroups groups, double conf) {
-  PairedAuroc r;
-  r.interval.method = "delong_clustered_paired";
-  const Placements a = placements(positives_a, negatives_a);
-  const Placements b = placements(positives_b, negatives_b);
-  r.auroc_a = a.auroc;
-  r.auroc_b = b.auroc;
   const GroupCounts counts = count_groups(groups);
-  if (!std::isnan(a.auroc) && !std::isnan(b.auroc) && counts.with_positives > 1 &&
-      counts.with_negatives > 1) {
-    const auto m = static_cast<double>(positives_a.size());
-    const auto n = static_cast<double>(negatives_a.size());
-    const GroupSums sums_a = group_sums(a, groups, counts.positives.size());
-    const GroupSums sums_b = group_sums(b, groups, counts.positives.size());
-    r.var_a = clustered_covariance(sums_a, sums_a, counts, m, n);
-    r.var_b = clustered_covariance(sums_b, sums_b, counts, m, n);
-    r.cov = clustered_covariance(sums_a, sums_b, counts, m, n);
-  }
-  finish_paired(r, conf);
-  return r;
+  return delong_clustered_paired(prepare_clustered_auroc(positives_a, negatives_a, groups, counts),
+                                 prepare_clustered_auroc(positives_b, negatives_b, groups, counts), counts,
+                                 conf);
 }
 
 }  // namespace assay::stats

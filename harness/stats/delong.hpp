@@ -74,10 +74,42 @@ struct PairedAuroc {
   double p = kUndefined;  ///< two-sided normal; NaN when undefined
   Interval interval;      ///< "delong_paired" or "delong_clustered_paired": Wald interval of the difference
 };
+/// What a pair needs to know about one detector; made once, used in many pairs.
+struct PreparedAuroc {
+  Placements placements;
+  double mean10 = kUndefined;  ///< means of v10 and v01
+  double mean01 = kUndefined;
+  double variance = kUndefined;  ///< DeLong's variance of the area
+};
+PreparedAuroc prepare_auroc(std::span<const double> positives, std::span<const double> negatives);
 /// Positives (and negatives) of A and B are the same items in the same order.
+PairedAuroc delong_paired(const PreparedAuroc& a, const PreparedAuroc& b, double conf);
 PairedAuroc delong_paired(std::span<const double> positives_a, std::span<const double> negatives_a,
                           std::span<const double> positives_b, std::span<const double> negatives_b,
                           double conf);
+/// Who is in which group; shared by all detectors on the same items.
+struct GroupCounts {
+  std::vector<std::uint32_t> positives;  ///< items by group
+  std::vector<std::uint32_t> negatives;
+  std::size_t items_positive = 0;  ///< items in all groups
+  std::size_t items_negative = 0;
+  std::size_t with_positives = 0;  ///< groups
+  std::size_t with_negatives = 0;
+  std::size_t all = 0;
+};
+GroupCounts count_groups(RocGroups groups);
+/// What a clustered pair needs to know about one detector.
+struct PreparedClusteredAuroc {
+  double auroc = kUndefined;
+  std::vector<double> v10;  ///< sums of centred placements by group
+  std::vector<double> v01;
+  double variance = kUndefined;  ///< Obuchowski's; NaN with fewer than two groups in a class
+};
+PreparedClusteredAuroc prepare_clustered_auroc(std::span<const double> positives,
+                                               std::span<const double> negatives, RocGroups groups,
+                                               const GroupCounts& counts);
+PairedAuroc delong_clustered_paired(const PreparedClusteredAuroc& a, const PreparedClusteredAuroc& b,
+                                    const GroupCounts& counts, double conf);
 /// The clustered form: Obuchowski's formula on the differences of the placements (var_a, var_b, cov are the
 /// clustered ones).
 PairedAuroc delong_clustered_paired(std::span<const double> positives_a, std::span<const double> negatives_a,

@@ -21,7 +21,7 @@ MeanEstimate basics(std::span<const double> x) {
   if (x.empty()) return e;
   e.mean = constant(x) ? x.front() : mean(x);
   if (e.n < 2) return e;
-  e.sd = std::sqrt(variance(x));
+  e.sd = std::sqrt(variance(x, e.mean));
   e.se_iid = e.sd / std::sqrt(static_cast<double>(e.n));
   return e;
 }

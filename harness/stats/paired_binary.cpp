@@ -67,6 +67,12 @@ FlipTable count_flips(std::span<const double> baseline, std::span<const double> 
   return t;
 }
 
+double mcnemar_exact(std::uint64_t b, std::uint64_t c) {
+  if (b + c == 0) return 1.0;
+  return std::min(1.0, 2.0 * binomial_cdf(static_cast<std::int64_t>(std::min(b, c)),
+                                          static_cast<std::int64_t>(b + c), 0.5));
+}
+
 McNemar mcnemar(std::uint64_t b, std::uint64_t c) {
   McNemar r;
   const std::uint64_t flips = b + c;
@@ -78,7 +84,7 @@ McNemar mcnemar(std::uint64_t b, std::uint64_t c) {
   const auto k = static_cast<std::int64_t>(std::min(b, c));
   const auto gap = static_cast<double>(std::max(b, c) - std::min(b, c));
   const auto total = static_cast<double>(flips);
-  r.p_exact = std::min(1.0, 2.0 * binomial_cdf(k, n, 0.5));
+  r.p_exact = mcnemar_exact(b, c);
   r.p_mid = b == c ? 1.0 : 2.0 * binomial_cdf(k - 1, n, 0.5) + binomial_pmf(k, n, 0.5);
   r.chi2 = gap * gap / total;
   r.p_chi2 = chi_squared_1_upper(r.chi2);

@@ -44,6 +44,8 @@ struct McNemar {
   bool no_flips = false;
 };
 McNemar mcnemar(std::uint64_t b, std::uint64_t c);
+/// McNemar::p_exact alone.
+double mcnemar_exact(std::uint64_t b, std::uint64_t c);
 
 /// Tango 1998: score interval of (c - b)/n by bisection of its monotone statistic. n = 0: undefined.
 Interval tango(std::uint64_t b, std::uint64_t c, std::uint64_t n, double conf);

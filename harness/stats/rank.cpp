@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <cstdint>
 
 #include "harness/stats/multiplicity.hpp"
 #include "harness/stats/summary.hpp"
@@ -19,34 +19,57 @@ std::string letter(std::size_t number) {
   return text;
 }
 
-bool contains(const std::set<std::size_t>& outer, const std::set<std::size_t>& inner) {
-  return std::includes(outer.begin(), outer.end(), inner.begin(), inner.end());
-}
+// A set of positions.
+class Group {
+ public:
+  explicit Group(std::size_t size) : words_((size + 63) / 64, 0) {}
+  void insert(std::size_t i) { words_[i / 64] |= std::uint64_t{1} << (i % 64); }
+  void erase(std::size_t i) { words_[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
+  [[nodiscard]] bool has(std::size_t i) const { return ((words_[i / 64] >> (i % 64)) & 1U) != 0; }
+  [[nodiscard]] bool contains(const Group& inner) const {
+    for (std::size_t w = 0; w < words_.size(); ++w) {
+      if ((inner.words_[w] & ~words_[w]) != 0) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] std::vector<std::size_t> members() const {
+    std::vector<std::size_t> out;
+    for (std::size_t i = 0; i < 64 * words_.size(); ++i) {
+      if (has(i)) out.push_back(i);
+    }
+    return out;
+  }
 
-// Splits every group that holds both i and j, then drops groups inside other groups.
-void separate(std::vector<std::set<std::size_t>>& groups, std::size_t i, std::size_t j) {
-  std::vector<std::set<std::size_t>> next;
-  for (const auto& group : groups) {
-    if (group.count(i) == 0 || group.count(j) == 0) {
-      next.push_back(group);
+ private:
+  std::vector<std::uint64_t> words_;
+};
+
+// Splits every group that holds both i and j; a part that lies inside another group is dropped. Groups that
+// were not split hold no other group, and none of them lies inside a part of one that was.
+void separate(std::vector<Group>& groups, std::size_t i, std::size_t j) {
+  std::vector<Group> kept, parts;
+  for (Group& group : groups) {
+    if (!group.has(i) || !group.has(j)) {
+      kept.push_back(std::move(group));
       continue;
     }
-    auto without_j = group;
+    Group without_j = group;
     without_j.erase(j);
-    auto without_i = group;
-    without_i.erase(i);
-    next.push_back(std::move(without_j));
-    next.push_back(std::move(without_i));
+    group.erase(i);
+    parts.push_back(std::move(without_j));
+    parts.push_back(std::move(group));
   }
-  groups.clear();
-  for (std::size_t k = 0; k < next.size(); ++k) {
+  const std::size_t unsplit = kept.size();
+  for (std::size_t k = 0; k < parts.size(); ++k) {
     bool absorbed = false;
-    for (std::size_t other = 0; other < next.size() && !absorbed; ++other) {
-      if (other == k || !contains(next[other], next[k])) continue;
-      absorbed = next[other] != next[k] || other < k;
+    for (std::size_t g = 0; g < unsplit && !absorbed; ++g) absorbed = kept[g].contains(parts[k]);
+    for (std::size_t other = 0; other < parts.size() && !absorbed; ++other) {
+      if (other == k || !parts[other].contains(parts[k])) continue;
+      absorbed = !parts[k].contains(parts[other]) || other < k;
     }
-    if (!absorbed) groups.push_back(next[k]);
+    if (!absorbed) kept.push_back(parts[k]);
   }
+  groups = std::move(kept);
 }
 
 }  // namespace
@@ -124,18 +147,20 @@ std::vector<RankInterval> rank_bootstrap(std::span<const std::vector<double>> sc
 std::vector<std::string> resolution_letters(const std::vector<std::vector<bool>>& better,
                                             std::span<const std::size_t> order) {
   const std::size_t m = order.size();
-  std::set<std::size_t> everyone;  // positions in `order`
-  for (std::size_t k = 0; k < m; ++k) everyone.insert(k);
-  std::vector<std::set<std::size_t>> groups{everyone};
+  std::vector<std::string> letters(better.size());
+  std::vector<Group> groups(1, Group(m));  // of positions in `order`
+  for (std::size_t k = 0; k < m; ++k) groups[0].insert(k);
   for (std::size_t i = 0; i < m; ++i) {
     for (std::size_t j = i + 1; j < m; ++j) {
       if (better[order[i]][order[j]] || better[order[j]][order[i]]) separate(groups, i, j);
+      if (groups.size() > kMaxLetters) return letters;
     }
   }
-  std::sort(groups.begin(), groups.end());
-  std::vector<std::string> letters(better.size());
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    for (const std::size_t k : groups[g]) letters[order[k]] += letter(g);
+  std::vector<std::vector<std::size_t>> members;
+  for (const Group& group : groups) members.push_back(group.members());
+  std::sort(members.begin(), members.end());
+  for (std::size_t g = 0; g < members.size(); ++g) {
+    for (const std::size_t k : members[g]) letters[order[k]] += letter(g);
   }
   return letters;
 }

@@ -39,7 +39,9 @@ std::vector<RankInterval> rank_bootstrap(std::span<const std::vector<double>> sc
                                          bool higher_is_better = true);
 
 /// Letters such that models share one iff they are not resolved from each other (Piepho 2004). `better` as
-/// above; letters are given in the order of `order` (best model first), the first group is "a".
+/// above; letters are given in the order of `order` (best model first), the first group is "a". With more
+/// than kMaxLetters groups, which no reader could use, all letters are empty.
+inline constexpr std::size_t kMaxLetters = 1000;
 std::vector<std::string> resolution_letters(const std::vector<std::vector<bool>>& better,
                                             std::span<const std::size_t> order);
 

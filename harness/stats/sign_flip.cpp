@@ -1,6 +1,7 @@
 #include "harness/stats/sign_flip.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -14,18 +15,26 @@ namespace {
 
 constexpr double kLargestInteger = 1e6;
 constexpr double kMaxTableWork = 1e8;
+constexpr std::size_t kMaxByteSums = 4096;  // values; their tables take 1 MB
 
 double tolerance(double observed) {
   return 1e-12 * std::max(1.0, std::fabs(observed));
 }
 
-// Sums over all sign patterns of a few values, each sum computed directly from its pattern.
+// Sums over all sign patterns of a few values, sorted. Each sum is what adding in order gives; a list stays
+// sorted when one number is added to all of it, because rounding is monotone.
 std::vector<double> pattern_sums(std::span<const double> x) {
-  std::vector<double> sums(std::size_t{1} << x.size());
-  for (std::size_t pattern = 0; pattern < sums.size(); ++pattern) {
-    double total = 0.0;
-    for (std::size_t i = 0; i < x.size(); ++i) total += ((pattern >> i) & 1U) != 0 ? -x[i] : x[i];
-    sums[pattern] = total;
+  std::vector<double> sums{0.0};
+  std::vector<double> next;
+  for (const double value : x) {
+    const double up = std::fabs(value);
+    next.resize(2 * sums.size());
+    std::size_t low = 0, high = 0;  // sums - up and sums + up are merged
+    for (double& out : next) {
+      const bool take_low = high == sums.size() || (low < sums.size() && sums[low] - up <= sums[high] + up);
+      out = take_low ? sums[low++] - up : sums[high++] + up;
+    }
+    sums.swap(next);
   }
   return sums;
 }
@@ -35,17 +44,15 @@ double share_by_halves(const std::vector<double>& d, double limit) {
   const std::size_t half = d.size() / 2;
   const std::span<const double> all(d);
   const std::vector<double> left = pattern_sums(all.first(half));
-  std::vector<double> right = pattern_sums(all.subspan(half));
-  std::sort(right.begin(), right.end());
+  const std::vector<double> right = pattern_sums(all.subspan(half));
   std::uint64_t count = 0;
+  // As a grows, the places where a + b passes +limit and -limit move down.
+  std::size_t high = right.size(), low = right.size();
   for (const double a : left) {
-    // The comparison is made on a + b itself; partition_point is right because rounding is monotone.
-    const auto high =
-        std::partition_point(right.begin(), right.end(), [&](double b) { return a + b < limit; });
-    const auto low =
-        std::partition_point(right.begin(), right.end(), [&](double b) { return a + b <= -limit; });
-    count += static_cast<std::uint64_t>(right.end() - high);
-    count += static_cast<std::uint64_t>((limit > 0.0 ? low : high) - right.begin());
+    while (high > 0 && !(a + right[high - 1] < limit)) --high;
+    while (low > 0 && !(a + right[low - 1] <= -limit)) --low;
+    count += right.size() - high;
+    count += limit > 0.0 ? low : high;
   }
   return static_cast<double>(count) / static_cast<double>(left.size() * right.size());
 }
@@ -112,27 +119,90 @@ std::optional<SignFlip> sign_flip_exact(std::span<const double> d) {
   return r;
 }
 
-SignFlip sign_flip_mc(std::span<const double> d, std::uint64_t seed, std::uint32_t replicates) {
-  SignFlip r;
-  r.method = "signflip.mc";
-  r.replicates = replicates;
-  const double observed = std::fabs(sum(d));
-  const double limit = observed - tolerance(observed);
-  std::vector<std::uint64_t> bits((d.size() + 63) / 64);
-  for (std::uint32_t b = 0; b < replicates; ++b) {
-    random_u64s(seed, kStreamSigns, b, bits);
+SignWords::SignWords(std::uint64_t seed, std::uint32_t replicates, std::size_t items)
+    : replicates_(replicates), per_replicate_((items + 63) / 64), words_(per_replicate_ * replicates) {
+  for (std::uint32_t b = 0; b < replicates; ++b)
+    random_u64s(seed, kStreamSigns, b, std::span(words_).subspan(b * per_replicate_, per_replicate_));
+}
+
+namespace {
+
+// Signed sums of eight values by their sign bits: eight additions become one look-up.
+class ByteSums {
+ public:
+  explicit ByteSums(std::span<const double> d) : sums_((d.size() + 7) / 8) {
+    for (std::size_t begin = 0; begin < d.size(); begin += 8) {
+      const std::size_t count = std::min<std::size_t>(8, d.size() - begin);
+      for (std::size_t pattern = 0; pattern < 256; ++pattern) {
+        double total = 0.0;
+        for (std::size_t i = 0; i < count; ++i)
+          total += ((pattern >> i) & 1U) != 0 ? -d[begin + i] : d[begin + i];
+        sums_[begin / 8][pattern] = total;
+      }
+    }
+  }
+  [[nodiscard]] double of(std::span<const std::uint64_t> words) const {
+    CompensatedSum total;
+    for (std::size_t begin = 0; begin < sums_.size(); begin += 8) {
+      std::uint64_t word = words[begin / 8];
+      const std::size_t end = std::min(begin + 8, sums_.size());
+      double part = 0.0;
+      for (std::size_t k = begin; k < end; ++k, word >>= 8U) part += sums_[k][word & 255U];
+      total.add(part);
+    }
+    return total.value();
+  }
+
+ private:
+  std::vector<std::array<double, 256>> sums_;
+};
+
+// The same for many values, whose tables would not stay in the cache.
+struct PlainSums {
+  std::span<const double> d;
+  [[nodiscard]] double of(std::span<const std::uint64_t> words) const {
     CompensatedSum total;
     for (std::size_t begin = 0; begin < d.size(); begin += 64) {
-      const std::uint64_t word = bits[begin / 64];
+      const std::uint64_t word = words[begin / 64];
       const std::size_t end = std::min(begin + 64, d.size());
       double part = 0.0;
       for (std::size_t i = begin; i < end; ++i) part += ((word >> (i - begin)) & 1U) != 0 ? -d[i] : d[i];
       total.add(part);
     }
-    if (std::fabs(total.value()) >= limit) ++r.count;
+    return total.value();
+  }
+};
+
+template <class Sums, class WordsOf>
+SignFlip count_signs(std::span<const double> d, std::uint32_t replicates, const Sums& sums,
+                     const WordsOf& words_of) {
+  SignFlip r;
+  r.method = "signflip.mc";
+  r.replicates = replicates;
+  const double observed = std::fabs(sum(d));
+  const double limit = observed - tolerance(observed);
+  for (std::uint32_t b = 0; b < replicates; ++b) {
+    if (std::fabs(sums.of(words_of(b))) >= limit) ++r.count;
   }
   r.p = (1.0 + static_cast<double>(r.count)) / (static_cast<double>(replicates) + 1.0);
   return r;
+}
+
+}  // namespace
+
+SignFlip sign_flip_mc(std::span<const double> d, std::uint64_t seed, std::uint32_t replicates) {
+  std::vector<std::uint64_t> bits((d.size() + 63) / 64);
+  const auto words_of = [&](std::uint32_t b) {
+    random_u64s(seed, kStreamSigns, b, bits);
+    return std::span<const std::uint64_t>(bits);
+  };
+  return d.size() <= kMaxByteSums ? count_signs(d, replicates, ByteSums(d), words_of)
+                                  : count_signs(d, replicates, PlainSums{d}, words_of);
+}
+
+SignFlip sign_flip(std::span<const double> d, const SignWords& words) {
+  if (auto exact = sign_flip_exact(d)) return *exact;
+  return count_signs(d, words.replicates(), ByteSums(d), [&](std::uint32_t b) { return words.of(b); });
 }
 
 SignFlip sign_flip(std::span<const double> d, std::uint64_t seed, std::uint32_t replicates) {

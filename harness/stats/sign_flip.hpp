@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "harness/stats/interval.hpp"
 
@@ -30,6 +31,23 @@ std::optional<SignFlip> sign_flip_exact(std::span<const double> d);
 /// Monte Carlo: p = (1 + count)/(B + 1); replicate b takes its signs from stream 2, zero differences keep
 /// their bit.
 SignFlip sign_flip_mc(std::span<const double> d, std::uint64_t seed, std::uint32_t replicates);
+
+/// The sign bits of all replicates for up to `items` values, made once for many tests with one seed.
+class SignWords {
+ public:
+  SignWords(std::uint64_t seed, std::uint32_t replicates, std::size_t items);
+  [[nodiscard]] std::uint32_t replicates() const { return replicates_; }
+  [[nodiscard]] std::span<const std::uint64_t> of(std::uint32_t b) const {
+    return std::span(words_).subspan(b * per_replicate_, per_replicate_);
+  }
+
+ private:
+  std::uint32_t replicates_;
+  std::size_t per_replicate_;
+  std::vector<std::uint64_t> words_;
+};
+/// As below, with words for at least d.size() items: the same result.
+SignFlip sign_flip(std::span<const double> d, const SignWords& words);
 
 /// Exact where possible, else Monte Carlo.
 SignFlip sign_flip(std::span<const double> d, std::uint64_t seed, std::uint32_t replicates = 9999);

@@ -7,12 +7,6 @@
 
 namespace assay::stats {
 
-void CompensatedSum::add(double x) {
-  const double next = sum_ + x;
-  correction_ += std::fabs(sum_) >= std::fabs(x) ? (sum_ - next) + x : (x - next) + sum_;
-  sum_ = next;
-}
-
 double sum(std::span<const double> x) {
   CompensatedSum total;
   for (const double value : x) total.add(value);
@@ -29,9 +23,12 @@ bool constant(std::span<const double> x) {
 }
 
 double variance(std::span<const double> x) {
+  return variance(x, x.size() < 2 ? kUndefined : mean(x));
+}
+
+double variance(std::span<const double> x, double m) {
   if (x.size() < 2) return kUndefined;
   if (constant(x)) return 0.0;
-  const double m = mean(x);
   CompensatedSum squares;
   CompensatedSum rest;  // the sum of the deviations is not exactly 0, because m is rounded
   for (const double value : x) {

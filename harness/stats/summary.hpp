@@ -1,6 +1,7 @@
 // Sums, moments and quantiles of a list of finite numbers.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -13,7 +14,11 @@ double sum(std::span<const double> x);
 /// Running form of sum().
 class CompensatedSum {
  public:
-  void add(double x);
+  void add(double x) {
+    const double next = sum_ + x;
+    correction_ += std::fabs(sum_) >= std::fabs(x) ? (sum_ - next) + x : (x - next) + sum_;
+    sum_ = next;
+  }
   [[nodiscard]] double value() const { return sum_ + correction_; }
 
  private:
@@ -27,6 +32,8 @@ double mean(std::span<const double> x);
 /// Sample variance with divisor n-1, in two passes; NaN for fewer than two values. Exactly 0 for constant
 /// data.
 double variance(std::span<const double> x);
+/// The same with mean(x) at hand.
+double variance(std::span<const double> x, double mean);
 
 /// g1 = m3 / m2^{3/2} with divisor n (specs/statistics.md section 16); 0 for constant data, NaN for no
 /// values.

@@ -79,6 +79,8 @@ struct TotalRow {
   Averaged centred;   ///< the same after taking the mean of the models from every item
   Averaged win_rate;  ///< share of (item, other model) won, ties half; tasks weigh the same
   Averaged borda;     ///< models below it on a task, ties half; tasks are the sample
+  /// Bradley-Terry strength on the logit scale, mean of all models 0, from the wins that win_rate counts.
+  Averaged strength;
 };
 
 /// One metric value over several tasks or variants of one suite, for the models that have all of them.
@@ -91,6 +93,8 @@ struct BoardTotal {
   std::string method;                 ///< "bootstrap.percentile" or "aggregate.normal"
   std::uint32_t replicates = 0;
   std::uint64_t seed = 0;
+  std::string strength_method;     ///< of the strengths' errors: "bradley_terry.sandwich", or empty
+  std::string strength_undefined;  ///< why there are no strengths
 };
 
 struct Leaderboard {

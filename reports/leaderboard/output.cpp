@@ -114,7 +114,8 @@ Json leaderboard_json(const Leaderboard& leaderboard) {
                       {"mean", averaged_json(row.mean)},
                       {"centred_mean", averaged_json(row.centred)},
                       {"win_rate", averaged_json(row.win_rate)},
-                      {"borda", averaged_json(row.borda)}});
+                      {"borda", averaged_json(row.borda)},
+                      {"bradley_terry", averaged_json(row.strength)}});
     }
     Json one = {{"suite", total.suite},     {"metric", total.metric},
                 {"value", total.value},     {"higher_is_better", direction_json(total.direction)},

@@ -7,10 +7,11 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <tuple>
 
 #include "assay/plugin.h"
-#include "harness/stats/choose_paired.hpp"
+#include "harness/stats/pairwise.hpp"
 #include "reports/leaderboard/detail.hpp"
 
 namespace assay::host::leaderboard_detail {
@@ -18,7 +19,7 @@ namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kUnmatchedMax = 0.20;   // share of the union of items, as in a comparison
-constexpr std::size_t kLettersMax = 60;  // rows; beyond, the letters would take longer than all tests
+constexpr std::size_t kLettersMax = 60;  // rows; beyond, a row would have more letters than a reader can use
 
 stats::Rule rule_of(int rule) {
   switch (rule) {
@@ -37,65 +38,43 @@ stats::Rule rule_of(int rule) {
   }
 }
 
-// Pairs of a board, in one order of items and with one seed.
-class Pairs {
+// Which pairs share enough of their items.
+class Overlap {
  public:
-  Pairs(const Board& board, const Roster& roster, std::uint64_t seed, std::uint64_t permutation_seed,
-        const LeaderboardOptions& options)
-      : roster_(roster), rule_(rule_of(board.rule)) {
-    options_.conf = 1 - options.alpha;
-    options_.seed = seed;
-    options_.permutation_seed = permutation_seed;
-    options_.replicates = options.replicates;
-    options_.companions = false;
-    options_.higher_is_better = board.direction != ASSAY_LOWER_IS_BETTER;
-    for (const std::string& group : roster.items.groups) grouped_ = grouped_ || !group.empty();
-  }
-
-  /// Candidate minus baseline. False: too many items are only in one of them.
-  bool compare(const Candidate& baseline, const Candidate& candidate, stats::Difference& out) {
-    a_.clear(), b_.clear(), a_below_.clear(), b_below_.clear(), labels_.clear(), groups_.clear();
-    std::size_t both = 0, one = 0;
-    const std::vector<bool>&in_a = roster_.sheets[baseline.sheet].present,
-          &in_b = roster_.sheets[candidate.sheet].present;
-    for (std::size_t i = 0; i < baseline.column.numbers.size(); ++i) {
-      if (in_a[i] && in_b[i])
-        ++both;
-      else if (in_a[i] || in_b[i])
-        ++one;
-      const double x = baseline.column.numbers[i], y = candidate.column.numbers[i];
-      if (std::isnan(x) || std::isnan(y)) continue;
-      a_.push_back(x);
-      b_.push_back(y);
-      if (rule_ == stats::Rule::kAuroc) labels_.push_back(roster_.items.labels[i] > 0 ? 1 : 0);
-      if (rule_ == stats::Rule::kRatio) {
-        a_below_.push_back(baseline.column.denominators[i]);
-        b_below_.push_back(candidate.column.denominators[i]);
-      }
-      if (grouped_) groups_.push_back(roster_.items.groups[i]);
+  Overlap(const std::vector<Candidate*>& ranked, const Roster& roster) : roster_(roster) {
+    for (const Candidate* one : ranked) {
+      const std::vector<bool>& present = roster.sheets[one->sheet].present;
+      whole_.push_back(std::find(present.begin(), present.end(), false) == present.end());
     }
-    if (static_cast<double>(one) > kUnmatchedMax * static_cast<double>(both + one)) return false;
-    stats::PairedSample sample;
-    sample.rule = rule_;
-    sample.baseline = a_;
-    sample.candidate = b_;
-    sample.baseline_denominators = a_below_;
-    sample.candidate_denominators = b_below_;
-    sample.labels = labels_;
-    sample.groups = groups_;
-    out = stats::compare(sample, options_);
-    return true;
+  }
+  [[nodiscard]] bool enough(const std::vector<Candidate*>& ranked, std::size_t i, std::size_t j) const {
+    if (whole_[i] && whole_[j]) return true;
+    const std::vector<bool>&in_a = roster_.sheets[ranked[i]->sheet].present,
+          &in_b = roster_.sheets[ranked[j]->sheet].present;
+    std::size_t both = 0, one = 0;
+    for (std::size_t k = 0; k < in_a.size(); ++k) {
+      both += in_a[k] && in_b[k] ? 1U : 0U;
+      one += in_a[k] != in_b[k] ? 1U : 0U;
+    }
+    return static_cast<double>(one) <= kUnmatchedMax * static_cast<double>(both + one);
   }
 
  private:
   const Roster& roster_;
-  stats::Rule rule_;
-  stats::PairedOptions options_;
-  bool grouped_ = false;
-  std::vector<double> a_, b_, a_below_, b_below_;
-  std::vector<std::uint8_t> labels_;
-  std::vector<std::string> groups_;
+  std::vector<bool> whole_;
 };
+
+stats::PairedOptions paired_options(const Board& board, std::uint64_t seed, std::uint64_t permutation_seed,
+                                    const LeaderboardOptions& options) {
+  stats::PairedOptions out;
+  out.conf = 1 - options.alpha;
+  out.seed = seed;
+  out.permutation_seed = permutation_seed;
+  out.replicates = options.replicates;
+  out.companions = false;
+  out.higher_is_better = board.direction != ASSAY_LOWER_IS_BETTER;
+  return out;
+}
 
 // Best first; what has no number comes last. Equal scores stand in the order of names.
 void arrange(const Board& board, std::vector<Candidate>& candidates) {
@@ -154,20 +133,31 @@ void rank_board(Board& board, std::vector<Candidate>& candidates, const Roster& 
         "the number is not an average of items that could be paired: no model is resolved from another");
   }
   std::vector<std::vector<double>> delta(m, std::vector<double>(m, 0.0)), p(m, std::vector<double>(m, kNone));
-  Pairs pairs(board, roster, seed, permutation_seed, options);
+  std::vector<stats::ModelScores> scores;
+  for (const Candidate* one : ranked) scores.push_back({one->column.numbers, one->column.denominators});
+  std::vector<std::uint8_t> labels;
+  for (const int label : roster.items.labels) labels.push_back(label > 0 ? 1 : 0);
+  std::optional<stats::Pairwise> pairs;
+  std::optional<Overlap> overlap;
+  if (testable) {
+    pairs.emplace(rule_of(board.rule), scores, labels, roster.items.groups,
+                  paired_options(board, seed, permutation_seed, options));
+    overlap.emplace(ranked, roster);
+  }
   std::size_t unmatched = 0;
   for (std::size_t i = 0; testable && i < m; ++i) {
     for (std::size_t j = i + 1; j < m; ++j) {
-      stats::Difference difference;
-      if (!pairs.compare(*ranked[i], *ranked[j], difference)) {
+      if (!overlap->enough(ranked, i, j)) {
         ++unmatched;
         continue;
       }
-      delta[j][i] = difference.delta.value_or(0.0);
+      const stats::PairTest test = pairs->test(i, j);
+      delta[j][i] = test.delta.value_or(0.0);
       delta[i][j] = -delta[j][i];
-      p[i][j] = p[j][i] = difference.p.value_or(kNone);
-      if (difference.p) ++board.pairs;
+      p[i][j] = p[j][i] = test.p.value_or(kNone);
+      if (test.p) ++board.pairs;
       if (i != 0) continue;
+      const stats::Difference difference = pairs->difference(i, j);
       ranked[j]->row.delta = difference.delta;
       ranked[j]->row.delta_p = difference.p;
       ranked[j]->row.mde = difference.mde;
@@ -188,6 +178,9 @@ void rank_board(Board& board, std::vector<Candidate>& candidates, const Roster& 
     std::vector<std::size_t> order(m);
     std::iota(order.begin(), order.end(), std::size_t{0});
     letters = stats::resolution_letters(better, order);
+    if (letters.front().empty())
+      board.notes.emplace_back(
+          "no letters: the models form too many groups; the rank intervals say who is resolved");
   } else {
     board.notes.push_back(fmt::format(
         "no letters with more than {} rows; the rank intervals say who is resolved", kLettersMax));

@@ -111,13 +111,18 @@ std::vector<std::string> total_notes(const BoardTotal& total) {
       "win rate: items won against each other model, ties half; Borda: models below it on a task, the tasks "
       "being "
       "the sample"};
+  notes.push_back(total.strength_undefined.empty()
+                      ? std::string("Bradley-Terry: strength on the logit scale from the same wins, mean of "
+                                    "all models 0; its error "
+                                    "is the sandwich estimator over the lowest shared units")
+                      : "no Bradley-Terry strengths: " + total.strength_undefined);
   for (const std::string& model : total.left_out) notes.push_back("left out: " + model);
   return notes;
 }
 
 const std::vector<std::string>& total_columns() {
-  static const std::vector<std::string> kColumns = {"model",   "mean",     "interval",
-                                                    "centred", "win rate", "Borda"};
+  static const std::vector<std::string> kColumns = {"model",    "mean",  "interval",     "centred",
+                                                    "win rate", "Borda", "Bradley-Terry"};
   return kColumns;
 }
 
@@ -127,7 +132,8 @@ std::vector<std::string> total_cells(const TotalRow& row) {
           row.mean.lo && row.mean.hi ? score_text(*row.mean.lo) + " to " + score_text(*row.mean.hi) : "",
           averaged_text(row.centred),
           averaged_text(row.win_rate),
-          averaged_text(row.borda)};
+          averaged_text(row.borda),
+          averaged_text(row.strength)};
 }
 
 namespace {

@@ -9,6 +9,7 @@
 
 #include "assay/plugin.h"
 #include "harness/stats/aggregate.hpp"
+#include "harness/stats/bradley_terry.hpp"
 #include "harness/stats/mean.hpp"
 #include "harness/stats/random.hpp"
 #include "reports/leaderboard/detail.hpp"
@@ -66,6 +67,7 @@ class Total {
       row.borda = borda(row.fingerprint);
       out.rows.push_back(std::move(row));
     }
+    strengths(out);
     out.method = shared_ ? "bootstrap.percentile" : "aggregate.normal";
     if (shared_) out.seed = plan_.seed, out.replicates = plan_.replicates;
     std::sort(out.rows.begin(), out.rows.end(), [&](const TotalRow& a, const TotalRow& b) {
@@ -272,6 +274,41 @@ class Total {
     if (estimate.interval.defined())
       out.lo = number(estimate.interval.lo), out.hi = number(estimate.interval.hi);
     return out;
+  }
+
+  // Rows of `out` are still in the order of models_.
+  void strengths(BoardTotal& out) const {
+    if (!average_) {
+      out.strength_undefined = "the number is not an average of items, so no item is won or lost";
+      return;
+    }
+    std::vector<std::vector<std::vector<double>>> scores(members_.size());
+    std::vector<std::vector<std::string>> units(members_.size());
+    std::vector<stats::BradleyTerryTask> tasks(members_.size());
+    for (std::size_t t = 0; t < members_.size(); ++t) {
+      for (const std::size_t i : common_[t]) units[t].push_back(members_[t]->units[i]);
+      for (const BoardRow* model : models_) {
+        const std::vector<double>& numbers = members_[t]->numbers.at(model->fingerprint);
+        std::vector<double>& own = scores[t].emplace_back();
+        for (const std::size_t i : common_[t]) own.push_back(lower_ ? -numbers[i] : numbers[i]);
+      }
+      tasks[t].scores.assign(scores[t].begin(), scores[t].end());
+      tasks[t].units = units[t];
+    }
+    const stats::BradleyTerry fit = stats::bradley_terry(tasks, shared_);
+    out.strength_undefined = fit.undefined;
+    for (std::size_t k = 0; k < fit.never_won.size(); ++k)
+      out.strength_undefined += (k == 0 ? ": " : ", ") + models_[fit.never_won[k]]->model;
+    if (fit.strength.empty()) return;
+    if (!fit.se.empty()) out.strength_method = "bradley_terry.sandwich";
+    for (std::size_t k = 0; k < models_.size(); ++k) {
+      Averaged& one = out.rows[k].strength;
+      one.value = fit.strength[k];
+      if (fit.se.empty()) continue;
+      one.se = fit.se[k];
+      const stats::Interval interval = stats::normal_interval(fit.strength[k], fit.se[k], plan_.conf);
+      if (interval.defined()) one.lo = number(interval.lo), one.hi = number(interval.hi);
+    }
   }
 
   const std::vector<Board>& boards_;

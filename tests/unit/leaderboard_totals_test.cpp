@@ -69,6 +69,43 @@ TEST_CASE("leaderboard: averages over tasks count every task once", "[leaderboar
   // One task won each: half a point on average, with an error over two tasks of 0.5.
   CHECK(near(a.borda.value, 0.5));
   CHECK(near(a.borda.se, 0.5));
+  // Two models: the difference of strengths is the logit of the win rate.
+  CHECK(total.strength_method == "bradley_terry.sandwich");
+  CHECK(total.strength_undefined.empty());
+  CHECK(near(a.strength.value, 0.5 * std::log(0.55 / 0.45)));
+  CHECK(near(b.strength.value, -0.5 * std::log(0.55 / 0.45)));
+  // Its error is that of the win rate through the slope of the logit (delta method).
+  REQUIRE(a.strength.se);
+  CHECK(near(a.strength.se, *a.win_rate.se * 0.5 / (0.55 * 0.45)));
+  CHECK(leaderboard_text(made, false, false).find("Bradley-Terry") != std::string::npos);
+  const Json row = leaderboard_json(made)["across_tasks"][0]["rows"][0];
+  CHECK(row["bradley_terry"]["value"] == *a.strength.value);
+}
+
+TEST_CASE("leaderboard: a model that never wins or ties has no strength, and the reason names it",
+          "[leaderboard]") {
+  // Real numbers without ties: z is below x and y on every item; x and y share the wins between them.
+  std::vector<double> x, y, z;
+  for (std::size_t i = 0; i < 30; ++i) {
+    x.push_back(i % 3 == 0 ? 0.5 : 0.8);
+    y.push_back(i % 3 == 0 ? 0.7 : 0.6);
+    z.push_back(0.1);
+  }
+  std::vector<Planted> planted;
+  for (const char* task : {"t1", "t2"}) {
+    planted.push_back(in_task("x", task, x));
+    planted.push_back(in_task("y", task, y));
+    planted.push_back(in_task("z", task, z));
+  }
+  for (Planted& p : planted) p.rule = 2;
+  const Leaderboard made = board_of(planted);
+  REQUIRE(made.totals.size() == 1);
+  const BoardTotal& total = made.totals[0];
+  CHECK(total.strength_undefined.find("never won or tied") != std::string::npos);
+  CHECK(total.strength_undefined.find(": z") != std::string::npos);
+  for (const TotalRow& row : total.rows) CHECK_FALSE(row.strength.value);
+  CHECK(near(total_of(total, "z").win_rate.value, 0.0));
+  CHECK(leaderboard_markdown(made).find("no Bradley-Terry strengths") != std::string::npos);
 }
 
 TEST_CASE("leaderboard: tasks that share items are resampled by what they share", "[leaderboard]") {

@@ -11,6 +11,7 @@
 #include "harness/stats/distributions.hpp"
 #include "harness/stats/multiplicity.hpp"
 #include "harness/stats/power.hpp"
+#include "harness/stats/random.hpp"
 #include "harness/stats/rank.hpp"
 #include "harness/stats/repeats.hpp"
 #include "harness/stats/sequential.hpp"
@@ -236,6 +237,49 @@ TEST_CASE("ranks: resolved and unresolved models", "[stats][rank]") {
   std::vector<std::vector<bool>> chain(3, std::vector<bool>(3, false));
   chain[0][2] = true;
   CHECK(resolution_letters(chain, order) == std::vector<std::string>{"a", "ab", "b"});
+}
+
+TEST_CASE("letters of random tables: shared iff not resolved, none superfluous, also for many models",
+          "[stats][rank]") {
+  for (const std::size_t m : {5U, 9U, 70U, 200U}) {
+    std::vector<std::vector<bool>> better(m, std::vector<bool>(m, false));
+    std::vector<std::size_t> order(m);
+    std::uint32_t draw = 0;
+    for (std::size_t i = 0; i < m; ++i) order[i] = i;
+    for (std::size_t i = 0; i < m; ++i) {
+      for (std::size_t j = i + 1; j < m; ++j) {
+        // Small tables are arbitrary; in large ones models far apart are resolved, near ones mostly not.
+        const double u = random_uniform(3, kStreamSelect, static_cast<std::uint32_t>(m), draw++);
+        better[i][j] = m < 20 ? u < 0.4 : j - i > m / 6 || (j - i > m / 8 && u < 0.02);
+      }
+    }
+    const std::vector<std::string> letters = resolution_letters(better, order);
+    INFO(m);
+    // Beyond z letters have two characters, so only small tables can be read character by character.
+    if (m >= 20) {
+      for (const std::string& one : letters) CHECK_FALSE(one.empty());
+      CHECK(letters.front().front() == 'a');
+      continue;
+    }
+    std::string all;
+    for (std::size_t i = 0; i < m; ++i) {
+      for (const char c : letters[i]) all += all.find(c) == std::string::npos ? std::string(1, c) : "";
+      for (std::size_t j = i + 1; j < m; ++j) {
+        const bool shared = letters[i].find_first_of(letters[j]) != std::string::npos;
+        CHECK(shared == !better[i][j]);
+      }
+    }
+    // No letter's models are a part of another letter's.
+    for (const char x : all) {
+      for (const char y : all) {
+        if (x == y) continue;
+        bool inside = true;
+        for (const std::string& one : letters)
+          inside = inside && (one.find(x) == std::string::npos || one.find(y) != std::string::npos);
+        CHECK_FALSE(inside);
+      }
+    }
+  }
 }
 
 TEST_CASE("bootstrap ranks of equal and of separated models", "[stats][rank]") {
