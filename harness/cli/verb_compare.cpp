@@ -4,6 +4,7 @@
 
 #include "harness/base/strings.hpp"
 #include "harness/cli/common.hpp"
+#include "harness/cli/custom_source.hpp"
 #include "reports/compare/format.hpp"
 #include "reports/html/compare_report.hpp"
 
@@ -74,6 +75,7 @@ int compare_verb(const Globals& globals, const po::variables_map& values) {
                             "--html - wants standard output for itself; give --html a file", "html"});
   Result<std::unique_ptr<Reader>> reader = Reader::open(globals.database);
   if (!reader) return report(globals, reader.error());
+  options->custom = custom_source(globals);
   Result<Comparison> comparison = compare_runs(**reader, baseline, candidate, *options);
   if (!comparison) return report(globals, comparison.error());
   const int code = comparison->anything() ? kDone : kNotComparable;

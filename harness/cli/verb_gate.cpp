@@ -7,6 +7,7 @@
 #include "harness/base/files.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/cli/common.hpp"
+#include "harness/cli/custom_source.hpp"
 #include "reports/gate/gate.hpp"
 #include "reports/gate/report.hpp"
 
@@ -116,6 +117,7 @@ int gate_verb(const Globals& globals, const po::variables_map& values) {
   if (!reader) return report(globals, reader.error());
   CompareOptions options = gate_compare_options(*policy);
   options.models = plan->models;
+  options.custom = custom_source(globals);
   Result<Comparison> comparison = compare_runs(**reader, plan->baseline, plan->candidate, options);
   if (!comparison) return report(globals, comparison.error());
   Result<GateEvidence> evidence = gather_evidence(**reader, *comparison, *policy);

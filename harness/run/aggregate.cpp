@@ -5,8 +5,9 @@
 #include <limits>
 #include <span>
 
-#include "assay/sdk/abi.hpp"
+#include "db/answer_value.hpp"
 #include "harness/base/limits.hpp"
+#include "harness/run/custom_statistic.hpp"
 #include "harness/run/denominator.hpp"
 #include "harness/stats/aggregate.hpp"
 #include "harness/stats/choose.hpp"
@@ -48,11 +49,6 @@ Units make_units(const MetricTable& table, const std::vector<std::uint32_t>& row
     units.repeats_max = std::max<std::int64_t>(units.repeats_max, std::int64_t{table.repeats[row]} + 1);
   }
   return units;
-}
-
-bool model_caused(int state) {
-  return state == ASSAY_STATE_EMPTY || state == ASSAY_STATE_REFUSED || state == ASSAY_STATE_TRUNCATED ||
-         state == ASSAY_STATE_UNPARSED;
 }
 
 class Aggregator {
@@ -113,17 +109,13 @@ class Aggregator {
   // The value of one answer and how it enters the score: its own value, the worst one for an answer that gave
   // none (0..1 scores only), or NaN when it stays out.
   double judge(std::size_t row, std::size_t column, const ValueRow& value, Entry& entry) const {
-    const double x = number(row, column);
+    const AnswerValue answer = answer_value(table_, row, column, value);
     const int item = table_.result_states[row], score = table_.score_states[row];
     entry.state = item;
-    entry.way = Entry::Way::kIn;
-    if (std::isfinite(x)) return x;
+    entry.way = answer.as_worst ? Entry::Way::kWorst : Entry::Way::kIn;
+    if (!std::isnan(answer.x) && !answer.as_worst) return answer.x;
     if (item == ASSAY_STATE_OK && score != kNotScored) entry.state = score;
-    const bool averaged = value.rule == ASSAY_RULE_PROPORTION || value.rule == ASSAY_RULE_MEAN;
-    if (model_caused(score) && averaged && value.min == 0 && value.max == 1) {
-      entry.way = Entry::Way::kWorst;
-      return value.direction == ASSAY_LOWER_IS_BETTER ? value.max : value.min;
-    }
+    if (answer.as_worst) return answer.x;
     entry.way = score == ASSAY_STATE_OK  ? Entry::Way::kNonFinite
                 : score == kNotScored    ? Entry::Way::kUnasked
                 : item != ASSAY_STATE_OK ? Entry::Way::kOut
@@ -321,7 +313,16 @@ class Aggregator {
       customs.push_back(&value);
       all_without = all_without && value.no_interval;
     }
-    Gathered data = gather(units);
+    std::vector<std::vector<std::uint32_t>> lists;
+    lists.reserve(units.rows.size());
+    for (std::size_t u = 0; u < units.rows.size(); ++u)
+      lists.emplace_back(units.all(u).begin(), units.all(u).end());
+    const CustomSample data(table_, lists);
+    std::vector<std::string> group_names;
+    if (has_groups(units)) {
+      for (const std::uint32_t row : units.rows) group_names.push_back(group_name(row));
+    }
+    Denominator denominator = custom_denominator(units);
     std::vector<double> out(customs.size(), kNone);
     stats::Estimate estimate;
     if (instance_ == nullptr) {
@@ -337,24 +338,24 @@ class Aggregator {
       std::vector<std::uint32_t> identity(units.rows.size());
       for (std::uint32_t i = 0; i < identity.size(); ++i) identity[i] = i;
       const std::span<const std::uint32_t> pick(identity);
-      instance_->aggregate(data.sample, {&pick, 1}, out);
+      instance_->aggregate(data.view(), {&pick, 1}, out);
     } else {
       stats::Sample sample;
       sample.rule = stats::Rule::kCustom;
       sample.items = units.rows.size();
       sample.outputs = customs.size();
-      if (data.grouped) sample.groups = data.group_names;
+      sample.groups = group_names;
       sample.custom = [&](std::span<const stats::Resample> resamples, std::span<double> results) {
-        return instance_->aggregate(data.sample, resamples, results);
+        return instance_->aggregate(data.view(), resamples, results);
       };
       estimate = stats::estimate(sample, stats_options());
     }
     for (std::size_t k = 0; k < customs.size(); ++k) {
       AggregateRow row = blank(name, rows, *customs[k]);
       row.statistic = "custom";
-      row.n_scored = data.scored;
-      data.denominator.add_not_run(k == 0 ? row.n_missing : 0);
-      row.denominator = data.denominator.json();
+      row.n_scored = data.scored();
+      denominator.add_not_run(k == 0 ? row.n_missing : 0);
+      row.denominator = denominator.json();
       if (all_without) {
         row.estimate = std::isfinite(out[k]) ? out[k] : kNone;
         if (std::isnan(row.estimate)) row.undefined_reason = "the metric gives no value for these items";
@@ -366,56 +367,22 @@ class Aggregator {
     }
   }
 
-  // The arrays of an assay_sample for the units of one variant.
-  struct Gathered {
-    std::vector<double> values;
-    std::vector<std::int32_t> labels;
-    std::vector<std::uint32_t> groups, variants;
-    std::vector<std::uint64_t> index;
-    std::vector<assay_str> names;
-    std::vector<std::string> group_names;
-    bool grouped = false;
-    std::int64_t scored = 0;
+  // How the answers of all units enter the custom values: as the first column says, or as any that has them.
+  Denominator custom_denominator(const Units& units) const {
     Denominator denominator;
-    assay_sample sample{};
-  };
-
-  Gathered gather(const Units& units) const {
-    Gathered g;
-    g.grouped = has_groups(units);
-    const std::size_t width = table_.columns.size();
     const ValueRow plain;  // custom rules decide themselves what a missing value means
     std::vector<Entry> entries, shown;
     for (std::size_t u = 0; u < units.rows.size(); ++u) {
-      const std::size_t first = units.rows[u];
-      shown.assign(units.all(u).size(), {Entry::Way::kUnasked, table_.result_states[first]});
-      bool any = false;
-      for (std::size_t c = 0; c < width; ++c) {
-        g.values.push_back(unit_value(units, u, c, plain, entries));
-        any = any || !std::isnan(g.values.back());
+      shown.assign(units.all(u).size(), {Entry::Way::kUnasked, table_.result_states[units.rows[u]]});
+      for (std::size_t c = 0; c < table_.columns.size(); ++c) {
+        unit_value(units, u, c, plain, entries);
         for (std::size_t e = 0; e < entries.size(); ++e) {
           if (c == 0 || entries[e].way == Entry::Way::kIn) shown[e] = entries[e];
         }
       }
-      for (const Entry& entry : shown) g.denominator.add(entry);
-      g.scored += any ? 1 : 0;
-      g.labels.push_back(table_.labels[first]);
-      g.groups.push_back(table_.groups[first]);
-      if (g.grouped) g.group_names.push_back(group_name(first));
-      g.variants.push_back(table_.variants[first]);
-      g.index.push_back(table_.positions[first]);
+      for (const Entry& entry : shown) denominator.add(entry);
     }
-    for (const std::string& name : table_.variant_names) g.names.push_back(str(name));
-    g.sample.struct_size = sizeof g.sample;
-    g.sample.item_count = units.rows.size();
-    g.sample.value_count = width;
-    g.sample.values = g.values.data();
-    g.sample.labels = g.labels.data();
-    g.sample.groups = g.groups.data();
-    g.sample.variants = g.variants.data();
-    g.sample.variant_names = {g.names.data(), g.names.size()};
-    g.sample.index = g.index.data();
-    return g;
+    return denominator;
   }
 
   const MetricTable& table_;

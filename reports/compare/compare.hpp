@@ -3,13 +3,16 @@
 //
 // Data path: find both runs -> pair tasks and models -> match items by id and variant -> check the parts that
 // must be equal -> per metric value and variant: the units of both runs (repeats reduced to their mean) ->
-// stats::compare -> adjusted p over the family -> verdict and sentence. Everything comes from the database;
-// no plugin is loaded. The same rows give the same bits, in whatever order they were stored.
+// stats::compare -> adjusted p over the family -> verdict and sentence. Everything comes from the database,
+// but custom statistics, which are asked of their plugin through CustomSource. The same rows give the same
+// bits, in whatever order they were stored.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +21,14 @@
 #include "harness/stats/choose_paired.hpp"
 
 namespace assay::host {
+
+/// Asks the plugin behind a metric: gives the statistic that evaluates all custom values of `metric`, in the
+/// order of the table's values, on units[u] = rows of `table` that are the repeats of one item. `note` gets
+/// what a reader should know of the plugin. An error says why it cannot be asked. This folder loads no
+/// plugin, so whoever can hands it in.
+using CustomSource = std::function<Result<stats::CustomStatistic>(
+    const MetricRow& metric, const MetricTable& table, std::span<const std::vector<std::uint32_t>> units,
+    std::string& note)>;
 
 /// What to compare, and how.
 struct CompareOptions {
@@ -31,6 +42,7 @@ struct CompareOptions {
   bool force = false;                 ///< numbers even where nothing can be compared, and no verdicts
   bool all_values = false;            ///< also values that are not headlines, and model-free rules
   std::uint32_t replicates = 10'000;  ///< B of bootstraps, at least 200
+  CustomSource custom;                ///< absent: custom values have no intervals, and say why
 };
 
 /// How one part of two evaluations relates.

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "assay/plugin.h"
+#include "db/answer_value.hpp"
 #include "harness/base/strings.hpp"
 #include "reports/compare/detail.hpp"
 
@@ -122,12 +123,18 @@ ComparedPart items_part(const Side& a, const Side& b, const Matches& matches, co
              tally.groups != 0) {
     part.state = PartState::kNote;
   }
-  if (part.state != PartState::kDiffers) {
+  const std::string hashes = a.recipe.data_hash.empty() || b.recipe.data_hash.empty()
+                                 ? std::string()
+                                 : " (data hashes " + a.recipe.data_hash.substr(0, 8) + " and " +
+                                       b.recipe.data_hash.substr(0, 8) + ")";
+  if (part.state == PartState::kDiffers) {
+    if (a.recipe.data_hash != b.recipe.data_hash) part.text += hashes;
+  } else {
     if (tally.contents != 0)
       part.text += "; their content hashes differ together with the prompts";
     else if (tally.unknown_contents == 0)
       part.text += ", content equal";
-    if (a.recipe.data_hash != b.recipe.data_hash) part.text += "; the data files differ elsewhere";
+    if (a.recipe.data_hash != b.recipe.data_hash) part.text += "; the data files differ elsewhere" + hashes;
     if (tally.groups != 0)
       part.text += fmt::format("; {} items have another group, the baseline's is used", tally.groups);
   }
@@ -275,6 +282,10 @@ void add_notes(const Side& a, const Side& b, const Json& x, const Json& y, std::
          printable(a.recipe.selection_json, 80) + " and " + printable(b.recipe.selection_json, 80));
   if (x.contains("seed") && y.contains("seed") && x["seed"] != y["seed"])
     note("seed", canonical(x["seed"]) + " and " + canonical(y["seed"]));
+  const std::string tokens_a = tokenizer_of(a.model), tokens_b = tokenizer_of(b.model);
+  if (!tokens_a.empty() && !tokens_b.empty() && tokens_a != tokens_b)
+    note("tokenizer",
+         tokens_a.substr(0, 8) + " and " + tokens_b.substr(0, 8) + "; values per token are not comparable");
   if (a.model.fingerprint == b.model.fingerprint) note("model", "the same model in both (A/A)");
   for (const Side* side : {&a, &b}) {
     const EvaluationRow& evaluation = side->evaluation;

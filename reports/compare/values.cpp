@@ -7,9 +7,11 @@
 #include <memory>
 
 #include "assay/plugin.h"
+#include "db/answer_value.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/stats/power.hpp"
 #include "harness/stats/random.hpp"
+#include "reports/compare/custom.hpp"
 #include "reports/compare/detail.hpp"
 
 namespace assay::host::compare_detail {
@@ -17,27 +19,6 @@ namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kPower = 0.8;
-
-bool model_caused(int state) {
-  return state == ASSAY_STATE_EMPTY || state == ASSAY_STATE_REFUSED || state == ASSAY_STATE_TRUNCATED ||
-         state == ASSAY_STATE_UNPARSED;
-}
-
-// The value of one answer, by the rule of run/aggregate.cpp: its own, the worst one for an answer of the
-// model that gave none (0..1 scores only), or NaN.
-double answer_value(const MetricTable& table, std::size_t row, std::size_t column, const ValueRow& value,
-                    SideCounts& counts) {
-  const double x = table.numbers[row * table.columns.size() + column];
-  if (std::isfinite(x)) return x;
-  const int state = table.score_states[row];
-  const bool averaged = value.rule == ASSAY_RULE_PROPORTION || value.rule == ASSAY_RULE_MEAN;
-  if (model_caused(state) && averaged && value.min == 0 && value.max == 1) {
-    ++counts.as_worst;
-    return value.direction == ASSAY_LOWER_IS_BETTER ? value.max : value.min;
-  }
-  if (state == ASSAY_STATE_OK) ++counts.non_finite;
-  return kNone;
-}
 
 // One unit: the mean over its answers with a value.
 double unit_value(const Side& side, std::size_t begin, std::size_t end, const MetricTable& table,
@@ -48,8 +29,12 @@ double unit_value(const Side& side, std::size_t begin, std::size_t end, const Me
     const std::size_t row = side.rows[i].table_row;
     ++counts.answers;
     ++counts.states[table.result_states[row] & 7U];
-    const double x = answer_value(table, row, column, value, counts);
-    if (!std::isnan(x)) sum += x, ++n;
+    const AnswerValue answer = answer_value(table, row, column, value);
+    counts.as_worst += answer.as_worst ? 1 : 0;
+    if (!std::isnan(answer.x))
+      sum += answer.x, ++n;
+    else if (table.score_states[row] == ASSAY_STATE_OK)
+      ++counts.non_finite;
   }
   const double mean = n == 0 ? kNone : n == 1 ? sum : sum / static_cast<double>(n);
   if (!std::isnan(mean)) ++counts.scored;
@@ -117,6 +102,8 @@ class TaskValues {
     stats_.margin = options.margin;
     stats_.power = kPower;
     stats_.companions = options.all_values;
+    const std::string tokens_a = tokenizer_of(a.model), tokens_b = tokenizer_of(b.model);
+    other_tokenizers_ = !tokens_a.empty() && !tokens_b.empty() && tokens_a != tokens_b;
     for (const Match& match : matches.items) {
       if (!a.rows[match.a_begin].group.empty()) grouped_ = true;
     }
@@ -182,6 +169,7 @@ class TaskValues {
     if (table_a->labels.size() != a_.rows.size() || table_b->labels.size() != b_.rows.size())
       return Error{
           Code::kUnavailable, "a run is being written while it is compared; try again when it has ended", {}};
+    customs_.clear();
     for (const ValueRow& value : table_a->values) {
       if (!shown(value)) continue;
       const auto other = std::find_if(table_b->values.begin(), table_b->values.end(),
@@ -196,7 +184,19 @@ class TaskValues {
         task_.values.push_back(std::move(one));
         continue;
       }
-      Result<void> done = variants(x.pool_variants, *table_a, *table_b, value, *other, blank);
+      ComparedValue start = blank;
+      if (per_token(value) && other_tokenizers_) {
+        start.differing.push_back(
+            {"tokenizer", PartState::kDiffers,
+             "the value is per token and the models' tokenizers differ; a value per byte "
+             "can be compared"});
+        if (!options_.force) {
+          describe(value, start);
+          task_.values.push_back(std::move(start));
+          continue;
+        }
+      }
+      Result<void> done = variants(x, y, *table_a, *table_b, value, *other, start);
       if (!done) return done;
     }
     return {};
@@ -227,8 +227,10 @@ class TaskValues {
     one.headline = value.headline;
   }
 
-  Result<void> variants(bool pool, const MetricTable& table_a, const MetricTable& table_b, const ValueRow& x,
-                        const ValueRow& y, const ComparedValue& blank) {
+  Result<void> variants(const MetricRow& metric_a, const MetricRow& metric_b, const MetricTable& table_a,
+                        const MetricTable& table_b, const ValueRow& x, const ValueRow& y,
+                        const ComparedValue& blank) {
+    const bool pool = metric_a.pool_variants;
     std::vector<std::string> names = table_a.variant_names;
     for (const std::string& name : table_b.variant_names) {
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
@@ -245,7 +247,10 @@ class TaskValues {
       }
       one.matched = static_cast<std::int64_t>(items.size());
       if (x.rule == ASSAY_RULE_CUSTOM) {
-        if (Result<void> done = custom(x, one); !done) return done;
+        const auto [at, fresh] = customs_.try_emplace(name, options_, stats_);
+        if (fresh) compute_customs(items, {metric_a, table_a, {}}, {metric_b, table_b, {}}, at->second);
+        count_answers(items, table_a, table_b, one);
+        if (Result<void> done = custom(at->second, x, one); !done) return done;
       } else {
         compute(items, table_a, table_b, x, y, one);
       }
@@ -391,10 +396,48 @@ class TaskValues {
     }
   }
 
-  // Custom statistics are computed by their plugin; without it only the stored numbers can be shown.
-  Result<void> custom(const ValueRow& value, ComparedValue& one) {
-    one.difference.undefined =
-        "the statistic is computed by its plugin; only the stored numbers of both runs are shown";
+  void compute_customs(const std::vector<const Match*>& items, CustomSide a, CustomSide b,
+                       CustomValues& out) const {
+    std::vector<std::string> groups;
+    const auto rows = [](const Side& side, std::size_t begin, std::size_t end) {
+      std::vector<std::uint32_t> list;
+      for (std::size_t i = begin; i < end; ++i)
+        list.push_back(static_cast<std::uint32_t>(side.rows[i].table_row));
+      return list;
+    };
+    for (const Match* match : items) {
+      a.units.push_back(rows(a_, match->a_begin, match->a_end));
+      b.units.push_back(rows(b_, match->b_begin, match->b_end));
+      if (grouped_) groups.push_back(a_.rows[match->a_begin].group);
+    }
+    out.compute(a, b, groups);
+  }
+
+  void count_answers(const std::vector<const Match*>& items, const MetricTable& table_a,
+                     const MetricTable& table_b, ComparedValue& one) const {
+    const auto count = [](const Side& side, std::size_t begin, std::size_t end, const MetricTable& table,
+                          SideCounts& counts) {
+      for (std::size_t i = begin; i < end; ++i) {
+        ++counts.answers;
+        ++counts.states[table.result_states[side.rows[i].table_row] & 7U];
+      }
+    };
+    for (const Match* match : items) {
+      count(a_, match->a_begin, match->a_end, table_a, one.baseline);
+      count(b_, match->b_begin, match->b_end, table_b, one.candidate);
+    }
+  }
+
+  // Without the plugin of a custom statistic only the stored numbers can be shown.
+  Result<void> custom(const CustomValues& values, const ValueRow& value, ComparedValue& one) {
+    if (const stats::Difference* part = values.part(value.name)) {
+      one.difference = *part;
+      one.notes.insert(one.notes.end(), values.notes().begin(), values.notes().end());
+      if (value.no_interval) strip(one.difference, value.note);
+      finish(value, one);
+      return {};
+    }
+    one.difference.undefined = values.reason() + "; only the stored numbers of both runs are shown";
     one.difference.method = one.difference.test = "none";
     const auto stored = [&](const Side& side) -> Result<std::optional<double>> {
       const auto [known, fresh] = stored_.try_emplace(side.run.id);
@@ -432,8 +475,9 @@ class TaskValues {
   bool numbers_;
   ComparedTask& task_;
   stats::PairedOptions stats_;
-  bool grouped_ = false;
-  std::map<RowId, std::vector<AggregateLine>> stored_;  // by run, for custom statistics
+  bool grouped_ = false, other_tokenizers_ = false;
+  std::map<std::string, CustomValues> customs_;         // of the present metric, by variant
+  std::map<RowId, std::vector<AggregateLine>> stored_;  // by run, for custom statistics without a plugin
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "assay/plugin.h"
+#include "db/answer_value.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/stats/random.hpp"
 #include "reports/leaderboard/detail.hpp"
@@ -131,6 +132,11 @@ class RecipeBoards {
           columns.push_back(std::move(column));
       }
     }
+    const auto per_token_of = [](const Source& source, const std::string& value) {
+      const auto& values = source.table.values;
+      return std::any_of(values.begin(), values.end(),
+                         [&](const ValueRow& row) { return row.name == value && per_token(row); });
+    };
     for (const auto& [value, variant] : columns) {
       Board board;
       std::vector<Candidate> candidates;
@@ -164,6 +170,13 @@ class RecipeBoards {
           candidate.column = std::move(*column);
           candidate.comparable = std::any_of(candidate.column.numbers.begin(), candidate.column.numbers.end(),
                                              [](double x) { return !std::isnan(x); });
+        }
+        if (per_token_of(source, value) && candidate.row.remark.empty()) {
+          const std::string own = tokenizer_of(source.chosen->model),
+                            first_one = tokenizer_of(first_of->model);
+          if (!own.empty() && !first_one.empty() && own != first_one)
+            candidate.row.remark =
+                "another tokenizer than the newest model's, so a value per token is another unit";
         }
         if (const std::int64_t changed = roster_.sheets[source.sheet].changed;
             changed != 0 && candidate.row.remark.empty())

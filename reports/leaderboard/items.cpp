@@ -7,28 +7,13 @@
 #include <unordered_map>
 
 #include "assay/plugin.h"
+#include "db/answer_value.hpp"
 #include "reports/leaderboard/detail.hpp"
 
 namespace assay::host::leaderboard_detail {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-bool model_caused(int state) {
-  return state == ASSAY_STATE_EMPTY || state == ASSAY_STATE_REFUSED || state == ASSAY_STATE_TRUNCATED ||
-         state == ASSAY_STATE_UNPARSED;
-}
-
-// The value of one answer, by the rule of run/aggregate.cpp: its own, the worst one for an answer of the
-// model that gave none (0..1 scores only), or NaN.
-double answer_value(const MetricTable& table, std::size_t row, std::size_t column, const ValueRow& value) {
-  const double x = table.numbers[row * table.columns.size() + column];
-  if (std::isfinite(x)) return x;
-  const bool averaged = value.rule == ASSAY_RULE_PROPORTION || value.rule == ASSAY_RULE_MEAN;
-  if (averaged && value.min == 0 && value.max == 1 && model_caused(table.score_states[row]))
-    return value.direction == ASSAY_LOWER_IS_BETTER ? value.max : value.min;
-  return kNone;
-}
 
 std::optional<std::size_t> column_of(const MetricTable& table, const std::string& name) {
   for (std::size_t c = 0; c < table.columns.size(); ++c) {
@@ -204,7 +189,7 @@ Result<Column> load_column(const MetricTable& table, const MetricRow& metric, co
     // The denominator is that of the first answer, as in run/aggregate.cpp.
     if (below && std::isnan(out.denominators[item]) && table.repeats[r] == 0)
       out.denominators[item] = table.numbers[r * table.columns.size() + *below];
-    const double x = answer_value(table, r, *column, row);
+    const double x = answer_value(table, r, *column, row).x;
     if (!std::isnan(x)) sums[item] += x, ++counts[item];
   }
   for (std::size_t i = 0; i < n; ++i) {

@@ -206,6 +206,66 @@ TEST_CASE("compare: its numbers are those of the runs, whatever states their ans
   CHECK(checked >= 3);
 }
 
+TEST_CASE("compare: custom statistics come from the metric plugin, and without it every row says so") {
+  Bench bench;
+  bench.write("facts.toml",
+              "[suite]\nname = \"facts\"\nseed = 1\n"
+              "[[model]]\nname = \"long\"\nexpr = 'ngram(estimator=\"mkn\", order=10, tokenizer=\"word\", "
+              "word_list=\"data:planted/biographies-small/words.txt\", "
+              "train=\"data:planted/biographies-small/train.txt\")'\n"
+              "[[model]]\nname = \"short\"\nexpr = 'ngram(estimator=\"mkn\", order=3, tokenizer=\"word\", "
+              "word_list=\"data:planted/biographies-small/words.txt\", "
+              "train=\"data:planted/biographies-small/train.txt\")'\n"
+              "[[task]]\nplugin = \"assay.planted_facts\"\nname = \"facts\"\n"
+              "params = { data = \"data:planted/biographies-small/probes.jsonl\", samples = 0 }\n"
+              "metrics = [\"uncertainty.neg_logp\"]\nmodels = [\"long\", \"short\"]\n");
+  const ChildResult run = bench.run({"run", "facts.toml", "--db", "x.db", "--json"});
+  INFO(run.out << run.err);
+  REQUIRE(run.code == 0);
+  const Words words = {"compare", "latest", "latest", "--model", "long=short", "--db", "x.db", "--json"};
+  const ChildResult first = bench.run(words), second = bench.run(words);
+  INFO(first.out << first.err);
+  REQUIRE(first.code == 0);
+  CHECK(first.out == second.out);
+  // The run's own numbers of both models, by value.
+  std::map<std::string, std::map<std::string, double>> stored;
+  for (const Json& row : Json::parse(run.out)["results"]) {
+    if (row["statistic"] == "custom" && row["estimate"].is_number())
+      stored[row["model"]][row["value"].get<std::string>() + row["variant"].get<std::string>()] =
+          row["estimate"];
+  }
+  std::size_t custom = 0;
+  const Json tree = Json::parse(first.out);
+  for (const Json& value : tree["tasks"][0]["values"]) {
+    if (value["rule"] != "custom") continue;
+    ++custom;
+    INFO(value);
+    const std::string key = value["value"].get<std::string>() + value["variant"].get<std::string>();
+    // The same plugin on the same items: what the run stored, to the last bit.
+    CHECK(value["baseline"] == stored["long"].at(key));
+    CHECK(value["candidate"] == stored["short"].at(key));
+    REQUIRE(value["p"].is_number());
+    CHECK(value["method"] == "bootstrap.percentile");
+    CHECK(value["lo"].get<double>() <= value["delta"].get<double>());
+    CHECK(value["hi"].get<double>() >= value["delta"].get<double>());
+    CHECK(value["verdict"] != "NOT COMPARABLE");
+  }
+  CHECK(custom >= 1);
+  bench.execute("x.db", "UPDATE metric SET plugin_id = 'no.such'");
+  const ChildResult without = bench.run(words);
+  INFO(without.out << without.err);
+  REQUIRE(without.code == 0);
+  std::size_t said = 0;
+  for (const Json& value : Json::parse(without.out)["tasks"][0]["values"]) {
+    if (value["rule"] != "custom") continue;
+    ++said;
+    CHECK(value["p"].is_null());
+    CHECK(value["lo"].is_null());
+    CHECK(holds(value["undefined"], "'no.such' is not at hand"));
+  }
+  CHECK(said == custom);
+}
+
 TEST_CASE("compare: what it is asked wrongly is answered with code 2") {
   Bench bench;
   bench.small_suite(5);

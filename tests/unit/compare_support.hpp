@@ -38,6 +38,8 @@ struct PlantedMetric {
   double min = 0, max = 1;
   bool pool = false;
   bool headline = true;
+  std::vector<std::string> customs = {};  ///< names of custom values beside the value of each item
+  bool customs_without_interval = false;
 };
 
 struct PlantedTask {
@@ -123,7 +125,16 @@ class Runs {
       row.library_sha256 = metric.library;
       row.params_json = metric.params;
       row.pool_variants = metric.pool;
-      std::vector<host::ValueRow> one(1);
+      std::vector<host::ValueRow> one(1 + metric.customs.size());
+      for (std::size_t c = 0; c < metric.customs.size(); ++c) {
+        host::ValueRow& custom = one[1 + c];
+        custom.name = metric.customs[c];
+        custom.rule = ASSAY_RULE_CUSTOM;
+        custom.direction = metric.direction;
+        custom.headline = true;
+        custom.no_interval = metric.customs_without_interval;
+        custom.note = metric.customs_without_interval ? "a p-value" : "";
+      }
       one[0].name = "score";
       one[0].rule = metric.rule;
       one[0].direction = metric.direction;
