@@ -11,7 +11,7 @@ foreach(file bin lib/assay)
 endforeach()
 
 # The SDK must be enough: the build tree is not reachable from these projects.
-foreach(project exact cmodel)
+foreach(project exact cmodel kernel)
   run(0 ${CMAKE_COMMAND} -G ${GENERATOR} -S ${HERE}/${project} -B ${SCRATCH}/${project}
     -DCMAKE_PREFIX_PATH=${SCRATCH}/sdk -DCMAKE_BUILD_TYPE=Release)
   run(0 ${CMAKE_COMMAND} --build ${SCRATCH}/${project} -j 1)
@@ -43,6 +43,14 @@ foreach(i RANGE 3)
     message(FATAL_ERROR "${metric} of ${model} is ${estimate} over ${scored} items, expected ${wanted} over 8")
   endif()
 endforeach()
+
+# The static library of the SDK is enough for the third, and stays inside it.
+run(0 ${assay} run ${HERE}/kernel.toml ${plugins} --plugin ${SCRATCH}/kernel/demo_kernel.so --db ${SCRATCH}/run.db --json)
+string(JSON estimate GET "${out}" results 0 estimate)
+string(JSON scored GET "${out}" results 0 n_scored)
+if(NOT estimate EQUAL 300 OR NOT scored EQUAL 8)
+  message(FATAL_ERROR "demo.kernel_rank is ${estimate} over ${scored} items, expected 300 over 8")
+endif()
 
 # A model that cannot score is refused before the run, with the missing capability in the sentence.
 run(2 ${assay} run ${HERE}/unsupported.toml ${plugins} --db ${SCRATCH}/run.db)
