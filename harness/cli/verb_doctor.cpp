@@ -39,6 +39,12 @@ void check_plugins(const Globals& globals, std::vector<Finding>& out) {
   }
   for (const std::string& warning : (*registry)->warnings())
     out.push_back({Finding::Level::kNote, "plugins", warning, ""});
+  if ((*registry)->find(ASSAY_MODEL, "llama").ok()) {
+    out.push_back({Finding::Level::kOk, "llama", "GGUF models can be run", ""});
+  } else {
+    out.push_back({Finding::Level::kNote, "llama", "GGUF models cannot be run: there is no model 'llama'",
+                   optional_plugin_remedy(ASSAY_MODEL, "llama")});
+  }
 }
 
 void check_database(const Globals& globals, std::vector<Finding>& out) {

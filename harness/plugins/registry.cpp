@@ -269,12 +269,24 @@ const LibraryRecord* Registry::Impl::failed_library(const std::string& name) con
   return nullptr;
 }
 
+std::string optional_plugin_remedy(int kind, const std::string& name) {
+  if (kind != ASSAY_MODEL || (name != "llama" && name != "assay.llama")) return {};
+  return "scripts/setup-llama gets libllama; then configure and build again (cmake --preset release, "
+         "cmake --build --preset release)";
+}
+
 Error Registry::Impl::unknown(int kind, const std::string& name) const {
   const std::string what = std::string(kind_name(kind)) + " plugin '" + printable(name) + "'";
   if (const LibraryRecord* library = failed_library(name)) {
     return {Code::kNotFound,
             "the " + what + " cannot be used: " + scan_state_name(library->state) + ": " + library->reason,
             {}};
+  }
+  if (const std::string remedy = optional_plugin_remedy(kind, name); !remedy.empty()) {
+    return {
+        Code::kNotFound,
+        "this build has no " + what + ", because its library was not found when assay was built; " + remedy,
+        {}};
   }
   std::vector<std::string> names;
   std::set<std::string> known;

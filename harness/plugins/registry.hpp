@@ -92,6 +92,9 @@ class Registry {
   std::unique_ptr<Impl> impl_;
 };
 
+/// How to get a plugin of the tree that is built only where its library was found; empty for any other name.
+std::string optional_plugin_remedy(int kind, const std::string& name);
+
 /// Scans one file in this process: what `assay-worker --scan` does. Never throws; the record has the state.
 LibraryRecord scan_library(const std::filesystem::path& file);
 
