@@ -112,9 +112,15 @@ class Parser {
     return out;
   }
 
-  // A number, a truth value, an expression with arguments, or a bare word.
+  // A number, a truth value, an expression with arguments, a bare word, or a bare path.
   Result<Argument> plain(int depth, Argument out) {
     const std::string text = word();
+    if (at_ < text_.size() && text_[at_] == '/') {
+      const std::size_t start = at_;
+      while (at_ < text_.size() && (word_char(text_[at_]) || text_[at_] == '/' || text_[at_] == '+')) ++at_;
+      out.value = text + std::string(text_.substr(start, at_ - start));
+      return out;
+    }
     if (text.empty()) return fail("a value");
     if (text == "true" || text == "false") {
       out.value = text == "true";

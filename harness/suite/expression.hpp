@@ -2,7 +2,8 @@
 //
 // Grammar: NAME [ "(" [ KEY "=" VALUE { "," KEY "=" VALUE } ] ")" ]; VALUE is a number, "text" or 'text'
 // (with \" \\ \n \t escapes in double quotes), true, false, a list in brackets, or another expression. A bare
-// word is an expression without arguments where a model is wanted, and a text elsewhere.
+// word is an expression without arguments where a model is wanted, and a text elsewhere. A path of letters,
+// digits and . _ - + / needs no quotes if it has a slash: llama(path=../models/small.gguf).
 #pragma once
 
 #include <cstdint>

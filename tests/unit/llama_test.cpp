@@ -113,6 +113,36 @@ TEST_CASE("llama: statistics equal the definitions over the rows, and the rows a
   CHECK(bare.logprobs() == answer.logprobs());
 }
 
+TEST_CASE("llama: the most probable tokens are listed when the expression asks for them") {
+  const TempFile file(test::TinyGguf{}.bytes());
+  const auto offers = [](const LlamaModel& model) {
+    return (model.capabilities(LlamaModel::info.provides) & ASSAY_CAP_TOPK) != 0;
+  };
+  CHECK_FALSE(offers(*made(file.path())));
+  test::TinyGguf bare;
+  bare.add_bos = false;  // so that the first token is unknown
+  const TempFile other(bare.bytes());
+  const auto model = made(other.path(), {{"top_tokens", std::int64_t{3}}});
+  CHECK(offers(*model));
+  const auto answer = scored(*model, "", kText, kAll | ASSAY_CAP_TOPK);
+  const auto rows = rows_of(*model, request_of(ASSAY_REQUEST_ROWS, "", kText));
+  const assay_tokens& tokens = *answer.raw.tokens;
+  REQUIRE(rows.size() == tokens.count - 1);
+  REQUIRE(tokens.top_offset != nullptr);
+  CHECK(tokens.top_offset[0] == 0);
+  CHECK(tokens.top_offset[1] == 0);
+  for (std::size_t i = 1; i < tokens.count; ++i) {
+    REQUIRE(tokens.top_offset[i + 1] == 3 * i);
+    auto p = direct(rows[i - 1].logits);
+    for (std::size_t k = 3 * (i - 1); k < 3 * i; ++k) {
+      const auto most = std::max_element(p.begin(), p.end());
+      CHECK(tokens.top_id[k] == most - p.begin());
+      CHECK(tokens.top_logprob[k] == Catch::Approx(std::log(*most)).margin(1e-5));
+      *most = 0;
+    }
+  }
+}
+
 TEST_CASE("llama: a token over the border belongs to the continuation, and the answer says so") {
   const TempFile file(test::TinyGguf{}.bytes());
   const auto model = made(file.path());

@@ -19,7 +19,7 @@
 namespace assay::llama {
 namespace {
 
-enum ValueType : std::uint32_t { kUint32 = 4, kString = 8, kArray = 9 };
+enum ValueType : std::uint32_t { kUint32 = 4, kInt32 = 5, kFloat32 = 6, kString = 8, kArray = 9 };
 /// Bytes of a value by its type number: u8 i8 u16 i16 u32 i32 f32 bool string array u64 i64 f64.
 constexpr std::array<std::size_t, 13> kValueBytes = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 /// Longest name of a tensor, with its end mark (GGML_MAX_NAME); longest key of the format.
@@ -134,7 +134,7 @@ std::optional<std::uint64_t> whole(const Values& values, const std::string& key)
 
 void check_range(const Values& values, const std::string& key, std::uint64_t least, std::uint64_t most) {
   const auto found = values.find(key);
-  if (found == values.end() || found->second.type == kString || found->second.type == 6) return;
+  if (found == values.end() || found->second.type == kString || found->second.type == kFloat32) return;
   if (found->second.negative) throw Bad{"has a negative '" + key + "'"};
   for (const std::uint64_t value : found->second.whole) {
     if (value >= least && value <= most) continue;
@@ -181,11 +181,12 @@ void check_vocabulary(const Values& values) {
       tokens->second.count == 0) {
     throw Bad{"has no list of tokens ('tokenizer.ggml.tokens')"};
   }
-  for (const char* key : {"tokenizer.ggml.scores", "tokenizer.ggml.token_type"}) {
-    const auto found = values.find(key);
-    const std::uint32_t type = std::string_view(key).ends_with("scores") ? 6 : 5;
+  constexpr std::string_view kScores = "tokenizer.ggml.scores";
+  for (const std::string_view key : {kScores, std::string_view("tokenizer.ggml.token_type")}) {
+    const auto found = values.find(std::string(key));
     if (found == values.end()) continue;
-    if (!found->second.array || found->second.type != type || found->second.count != tokens->second.count) {
+    const bool known = found->second.type == kInt32 || (found->second.type == kFloat32 && key == kScores);
+    if (!found->second.array || !known || found->second.count < tokens->second.count) {
       throw Bad{"has " + std::to_string(tokens->second.count) + " tokens, but '" + std::string(key) +
                 "' is no list of as many numbers of the right type"};
     }

@@ -19,7 +19,7 @@ struct LlamaModel::Sampling {
 
 struct LlamaModel::Sample {
   std::vector<llama_token> ids;
-  std::vector<TokenStatistics> tokens;
+  std::vector<TokenFacts> tokens;
   std::string text;
   Finish finish = Finish::kLength;
   bool ended = false;  ///< by a token that ends texts
@@ -113,7 +113,7 @@ Result<LlamaModel::Sample> LlamaModel::sample(std::span<const llama_token> promp
     drawer.emplace(sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p,
                    static_cast<std::uint32_t>(seed));
   }
-  const std::uint32_t want = wanted_stats(request.raw().want);
+  const TokenWish wish = wish_of(request);
   const std::size_t room = rule_.cells - prompt.size() + 1;  // the last token need not be decoded
   const std::size_t most = std::min(sampling.max_tokens, room);
   Sample made;
@@ -126,10 +126,10 @@ Result<LlamaModel::Sample> LlamaModel::sample(std::span<const llama_token> promp
     } else {
       id = drawer->draw(*row);
     }
-    const auto stats = stats_of(*row, id, want);
-    if (!stats) return stats.error();
+    auto facts = facts_of(*row, id, wish);
+    if (!facts) return std::move(facts).error();
     made.ids.push_back(id);
-    made.tokens.push_back(*stats);
+    made.tokens.push_back(std::move(*facts));
     if (llama_vocab_is_eog(weights_->vocab(), id)) {
       made.finish = Finish::kStop;
       made.ended = true;
@@ -197,23 +197,24 @@ Result<void> LlamaModel::generate(const RequestView& request, ResponseWriter& ou
     const bool valid = text::is_valid_utf8(made->text);
     const assay_tokens* tokens = nullptr;
     double sum = 0;
-    for (const TokenStatistics& token : made->tokens) sum += token.logprob;
+    for (const TokenFacts& token : made->tokens) sum += token.stats.logprob;
     if (request.wants(ASSAY_CAP_GENERATE_STATS)) {
-      const TokensWriter writer = out.make_tokens(made->ids.size(), token_stat_mask(raw.want), true, valid);
-      writer.raw->flags =
+      FactsWriter writer(out, made->ids.size(), raw.want, wish_of(request), valid);
+      const TokensWriter& arrays = writer.arrays();
+      arrays.raw->flags =
           (add_bos_ ? ASSAY_TOKENS_BOS_ADDED : 0U) | (made->ended ? ASSAY_TOKENS_EOS_APPENDED : 0U);
-      writer.raw->vocabulary = vocabulary();
+      arrays.raw->vocabulary = vocabulary();
       std::size_t at = 0;
       for (std::size_t t = 0; t < made->ids.size(); ++t) {
-        writer.ids[t] = made->ids[t];
-        write_token(writer, t, made->tokens[t]);
-        if (writer.begin.empty()) continue;
+        arrays.ids[t] = made->ids[t];
+        writer.put(t, made->tokens[t]);
+        if (arrays.begin.empty()) continue;
         // A token that completed a stop string reaches beyond the text that is left of it.
-        writer.begin[t] = static_cast<std::uint32_t>(std::min(at, made->text.size()));
+        arrays.begin[t] = static_cast<std::uint32_t>(std::min(at, made->text.size()));
         at += made->ended && t + 1 == made->ids.size() ? 0 : weights_->piece(made->ids[t]).size();
-        writer.end[t] = static_cast<std::uint32_t>(std::min(at, made->text.size()));
+        arrays.end[t] = static_cast<std::uint32_t>(std::min(at, made->text.size()));
       }
-      tokens = writer.raw;
+      tokens = arrays.raw;
     }
     drawn += static_cast<std::int64_t>(made->ids.size());
     const double mean = made->tokens.empty() ? kMissing : sum / static_cast<double>(made->tokens.size());

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "digest.hpp"
+#include "probe.hpp"
 #include "runtime.hpp"
 
 namespace assay::llama {
@@ -23,49 +24,23 @@ double memory_for_contexts() {
 
 }  // namespace
 
-std::uint32_t wanted_stats(std::uint64_t want) {
-  std::uint32_t mask = 0;
-  if ((want & ASSAY_CAP_RANK) != 0) mask |= kTokenRank;
-  if ((want & (ASSAY_CAP_ENTROPY | ASSAY_CAP_MOMENTS)) != 0) mask |= kTokenMoments;
-  if ((want & ASSAY_CAP_TOP1) != 0) mask |= kTokenTop1;
-  return mask;
-}
-
-Result<TokenStatistics> stats_of(std::span<const float> logits, llama_token target, std::uint32_t want) {
-  auto stats = token_stats(logits, ASSAY_ROW_LOGITS, target, want);
-  if (stats && std::isinf(stats->logprob)) {
-    return Error{Code::kData,
-                 "the model gives token " + std::to_string(target) +
-                     " the probability 0, so that its log-probability is infinite",
-                 {}};
-  }
-  return stats;
-}
-
-void write_token(const TokensWriter& out, std::size_t i, const TokenStatistics& token) {
-  const auto put = [&](assay_stat which, double value) {
-    if (!out.stat[which].empty()) out.stat[which][i] = value;
-  };
-  put(ASSAY_STAT_LOGPROB, token.logprob);
-  put(ASSAY_STAT_ENTROPY, token.entropy);
-  put(ASSAY_STAT_MEAN_LP, token.mean_lp);
-  put(ASSAY_STAT_VAR_LP, token.var_lp);
-  put(ASSAY_STAT_TOP1_LOGPROB, token.top1_logprob);
-  if (token.top1 >= 0) put(ASSAY_STAT_TOP1_ID, static_cast<double>(token.top1));
-  if (token.rank == 0) return;
-  put(ASSAY_STAT_RANK, static_cast<double>(token.rank));
-  put(ASSAY_STAT_RANK_TIES, static_cast<double>(token.ties));
-}
-
 Result<void> LlamaModel::configure() {
   if (auto started = start_library(env() == nullptr ? nullptr : env()->host); !started) return started;
-  auto loaded = Weights::load(path_.get().text, static_cast<std::int32_t>(gpu_layers_.get()));
+  const auto layers = static_cast<std::int32_t>(gpu_layers_.get());
+  const auto wanted = static_cast<std::size_t>(context_.get());
+  const std::string& path = path_.get().text;
+  const auto header = read_gguf_header(path);
+  if (!header) return header.error();
+  bool probed = false;
+  if (auto sound = probe_file(path, layers, wanted, &probed); !sound) return sound;
+  if (!probed)
+    log_warning("assay-llama-probe is not beside the plugins, so '" + path + "' is loaded unprobed");
+  auto loaded = Weights::load(path, layers);
   if (!loaded) return std::move(loaded).error();
   weights_ = std::move(*loaded);
 
-  const auto trained = static_cast<std::int64_t>(weights_->header().context_length);
-  std::int64_t cells = context_.get();
-  if (cells == 0) cells = std::min(trained == 0 ? kDefaultContextMax : trained, kDefaultContextMax);
+  const std::uint64_t trained = weights_->header().context_length;
+  const std::size_t cells = effective_context(wanted, trained);
   if (cells < 8) {
     return Error{Code::kInvalidArgument,
                  "a context of " + std::to_string(cells) +
@@ -74,7 +49,7 @@ Result<void> LlamaModel::configure() {
                      std::to_string(trained) + ")",
                  "context"};
   }
-  rule_.cells = static_cast<std::size_t>(cells);
+  rule_.cells = cells;
   rule_.overlap = overlap_.get() == 0 ? rule_.cells / 2 : static_cast<std::size_t>(overlap_.get());
   if (rule_.overlap > rule_.cells - 2) {
     return Error{Code::kInvalidArgument,
@@ -120,7 +95,9 @@ Result<void> LlamaModel::configure() {
 
 std::uint64_t LlamaModel::capabilities(std::uint64_t declared) const {
   if (!weights_->generative()) return declared & (ASSAY_CAP_TOKENIZE | ASSAY_CAP_EMBED);
-  return template_.empty() ? declared & ~ASSAY_CAP_CHAT : declared;
+  if (template_.empty()) declared &= ~ASSAY_CAP_CHAT;
+  if (top_tokens_.get() == 0) declared &= ~ASSAY_CAP_TOPK;
+  return declared;
 }
 
 Result<std::string> LlamaModel::content_identity() {
@@ -247,40 +224,49 @@ void LlamaModel::record_windows(std::span<const Window> windows, ResponseWriter&
   }
 }
 
+TokenWish LlamaModel::wish_of(const RequestView& request) const {
+  TokenWish wish;
+  if (request.wants(ASSAY_CAP_RANK)) wish.stats |= kTokenRank;
+  if (request.wants(ASSAY_CAP_ENTROPY | ASSAY_CAP_MOMENTS)) wish.stats |= kTokenMoments;
+  if (request.wants(ASSAY_CAP_TOP1)) wish.stats |= kTokenTop1;
+  if (request.wants(ASSAY_CAP_TOPK)) wish.top = static_cast<std::size_t>(top_tokens_.get());
+  return wish;
+}
+
 Result<void> LlamaModel::score(const RequestView& request, ResponseWriter& out, Call& call) {
   auto made = sequence(request, request.has(ASSAY_REQ_APPEND_EOS), false);
   if (!made) return std::move(made).error();
   const Ids& scored = made->scored;
   const std::size_t count = scored.ids.size();
-  const TokensWriter writer =
-      out.make_tokens(count, token_stat_mask(request.raw().want), true, scored.located());
-  writer.raw->flags = made->flags;
-  writer.raw->vocabulary = vocabulary();
+  const TokenWish wish = wish_of(request);
+  FactsWriter writer(out, count, request.raw().want, wish, scored.located());
+  const TokensWriter& arrays = writer.arrays();
+  arrays.raw->flags = made->flags;
+  arrays.raw->vocabulary = vocabulary();
   for (std::size_t i = 0; i < count; ++i) {
-    writer.ids[i] = scored.ids[i];
+    arrays.ids[i] = scored.ids[i];
     if (!scored.located()) continue;
-    writer.begin[i] = scored.begin[i];
-    writer.end[i] = scored.end[i];
+    arrays.begin[i] = scored.begin[i];
+    arrays.end[i] = scored.end[i];
   }
-  const std::uint32_t want = wanted_stats(request.raw().want);
   double sum = 0;
   std::int64_t known = 0;
   Result<void> failed;
   auto windows = evaluate(*made, call, [&](std::size_t i, std::span<const float> logits) {
-    auto stats = stats_of(logits, scored.ids[i], want);
-    if (!stats) {
-      failed = std::move(stats).error().within("token " + std::to_string(i + 1));
+    auto facts = facts_of(logits, scored.ids[i], wish);
+    if (!facts) {
+      failed = std::move(facts).error().within("token " + std::to_string(i + 1));
       return false;
     }
-    write_token(writer, i, *stats);
-    sum += stats->logprob;
+    writer.put(i, *facts);
+    sum += facts->stats.logprob;
     ++known;
     return true;
   });
   if (!failed) return failed;
   if (!windows) return std::move(windows).error();
   record_windows(*windows, out);
-  out.tokens(writer).mean_logprob(known == 0 ? kMissing : sum / static_cast<double>(known), known);
+  out.tokens(arrays).mean_logprob(known == 0 ? kMissing : sum / static_cast<double>(known), known);
   out.usage(static_cast<std::int64_t>(made->tokens.size()), 0);
   return {};
 }

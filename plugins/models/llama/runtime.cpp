@@ -85,6 +85,11 @@ Result<void> start_library(const assay_host* host) {
   return outcome;
 }
 
+void log_warning(const std::string& text) {
+  const LogTarget* target = log_target.load(std::memory_order_acquire);
+  if (target != nullptr) target->log->write(target->ctx, ASSAY_LOG_WARNING, str(text));
+}
+
 std::string library_version() {
   return std::string(llama_version()) + " build " ASSAY_LLAMA_BUILD;
 }

@@ -16,6 +16,9 @@ namespace assay::llama {
 /// end.
 Result<void> start_library(const assay_host* host);
 
+/// A line of this plugin in the host's log.
+void log_warning(const std::string& text);
+
 /// Version and build of the library in use.
 std::string library_version();
 
