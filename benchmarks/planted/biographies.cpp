@@ -1,18 +1,16 @@
 // World "biographies": facts with known exposure counts (specs/hallucination.md 14.1).
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
-#include <set>
 
 #include "benchmarks/planted/makers.hpp"
+#include "benchmarks/planted/people.hpp"
 #include "benchmarks/planted/random.hpp"
+#include "benchmarks/planted/rows.hpp"
 #include "benchmarks/planted/syllables.hpp"
 #include "benchmarks/planted/vocabulary.hpp"
 
 namespace assay::planted {
 namespace {
-
-using Row = nlohmann::ordered_json;
 
 /// {n} is the person, {v} the value. The first template ends with the value, because probes ask with its
 /// beginning; no prompt is longer than 8 words, so that a window of 9 tokens reaches the name.
@@ -44,12 +42,6 @@ std::uint64_t integer_root(std::uint64_t n) {
   return root;
 }
 
-std::string filled(std::string pattern, const std::string& person, const std::string& value) {
-  pattern.replace(pattern.find("{n}"), 3, person);
-  pattern.replace(pattern.find("{v}"), 3, value);
-  return pattern;
-}
-
 /// The first template up to the value, without the blank before it.
 std::string prompt_of(const Attribute& attribute, const std::string& person) {
   const std::string pattern = attribute.templates[0];
@@ -72,16 +64,6 @@ Pools make_pools(std::uint64_t seed, std::uint64_t persons) {
   out.values[1] = maker.make(30, {2, 3, false, {"ier", "smith", "wright"}});
   out.values[2] = maker.make(50, {1, 2, true, {"corp", "works", "bank"}});
   for (int year = 1900; year < 1980; ++year) out.values[3].push_back(std::to_string(year));
-  return out;
-}
-
-std::vector<std::string> make_persons(Random& random, const Pools& pools, std::uint64_t persons) {
-  std::vector<std::string> out;
-  std::set<std::string> used;
-  while (out.size() < persons) {
-    std::string name = random.pick(pools.first) + " " + random.pick(pools.last);
-    if (used.insert(name).second) out.push_back(std::move(name));
-  }
   return out;
 }
 
@@ -111,21 +93,7 @@ Row describe(std::uint64_t seed, std::uint64_t persons, const Pools& pools, std:
 }
 
 std::string fact_id(std::size_t person, const char* attribute) {
-  const std::string number = std::to_string(person);
-  return "P" + std::string(number.size() < 3 ? 3 - number.size() : 0, '0') + number + "." + attribute;
-}
-
-/// Gold and seven other values of the attribute, shuffled.
-std::vector<std::string> make_candidates(Random& random, const std::vector<std::string>& pool,
-                                         const std::string& gold) {
-  std::vector<std::string> others;
-  for (const std::string& value : pool)
-    if (value != gold) others.push_back(value);
-  random.shuffle(others);
-  others.resize(kCandidates - 1);
-  others.push_back(gold);
-  random.shuffle(others);
-  return others;
+  return "P" + three_digits(person) + "." + attribute;
 }
 
 }  // namespace
@@ -135,7 +103,7 @@ World make_biographies(std::uint64_t seed, std::uint64_t persons) {
   Random people(seed, "biographies/people"), values(seed, "biographies/values"),
       text(seed, "biographies/text");
   Random choices(seed, "biographies/candidates");
-  const std::vector<std::string> names = make_persons(people, pools, persons);
+  const std::vector<std::string> names = make_persons(people, pools.first, pools.last, persons);
   const std::vector<std::uint64_t> exposures = make_exposures(people, persons);
   std::string facts, probes, train;
   std::vector<std::string> sentences, texts;
@@ -152,7 +120,7 @@ World make_biographies(std::uint64_t seed, std::uint64_t persons) {
       const Row probe = {{"fact_id", id},
                          {"prompt", prompt_of(attribute, names[p])},
                          {"answer", value},
-                         {"candidates", make_candidates(choices, pools.values[a], value)},
+                         {"candidates", make_candidates(choices, pools.values[a], value, kCandidates)},
                          {"attribute", attribute.name},
                          {"exposures", exposures[p]}};
       facts += fact.dump() + "\n";

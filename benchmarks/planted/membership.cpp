@@ -1,29 +1,15 @@
 // World "mia": members and twins that only a model's memory can tell apart.
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "benchmarks/planted/makers.hpp"
 #include "benchmarks/planted/prose.hpp"
+#include "benchmarks/planted/rows.hpp"
 #include "benchmarks/planted/vocabulary.hpp"
 
 namespace assay::planted {
 namespace {
 
-using Row = nlohmann::ordered_json;
-
-constexpr std::array<int, 4> kCopies = {1, 4, 16, 64};
 constexpr std::uint64_t kWordsMin = 60, kWordsSpread = 50;
-
-std::string lines(const std::vector<Row>& rows) {
-  std::string out;
-  for (const Row& row : rows) out += row.dump() + "\n";
-  return out;
-}
-
-std::string three_digits(std::uint64_t n) {
-  std::string text = std::to_string(n);
-  return std::string(text.size() < 3 ? 3 - text.size() : 0, '0') + text;
-}
 
 }  // namespace
 

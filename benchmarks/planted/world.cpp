@@ -56,7 +56,8 @@ class Reader {
 }  // namespace
 
 const std::vector<std::string>& world_names() {
-  static const std::vector<std::string> names = {"mia", "detection", "unlearning", "biographies"};
+  static const std::vector<std::string> names = {"mia", "detection", "unlearning", "biographies",
+                                                 "organisms"};
   return names;
 }
 
@@ -90,6 +91,19 @@ Result<World> make_world(const std::string& name, std::uint64_t seed, const Para
                        " must be a multiple of 15, so that the exposure groups keep their shares",
                    "persons"};
     return make_biographies(seed, persons);
+  }
+  if (name == "organisms") {
+    // 2400 full names exist; the caps leave most of them free.
+    auto values = Reader(name, parameters,
+                         {{"forget", 20, 1, 400},
+                          {"retain", 180, 1, 400},
+                          {"holdout", 100, 1, 400},
+                          {"fresh", 200, 1, 400},
+                          {"traps", 40, 1, 1000}})
+                      .read();
+    if (!values) return std::move(values).error();
+    return make_organisms(seed, {values->at("forget"), values->at("retain"), values->at("holdout"),
+                                 values->at("fresh"), values->at("traps")});
   }
   return Error{Code::kInvalidArgument,
                "there is no world '" + host::printable(name) + "'" + host::did_you_mean(name, world_names()) +

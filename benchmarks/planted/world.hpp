@@ -40,6 +40,11 @@ const std::vector<std::string>& world_names();
 /// "biographies" (persons 600): facts.jsonl, train.txt, probes.jsonl, world.json; a third of the persons
 /// never
 ///   occurs in the training text, the others 1, 2, 4, 8 or 16 times per fact.
+/// "organisms" (forget 20, retain 180, holdout 100, fresh 200 persons of one generator, traps 40 pairs):
+/// corpus.jsonl with
+///   a passage, a rewording and five questions per person; passages.jsonl (the first two alone), items.jsonl
+///   (questions with wrong answers), probes.jsonl (questions with candidates), traps.jsonl. The persons to be
+///   forgotten are nested: the first 2, 10, 20.
 ///
 /// Every world has words.txt, the word list for an n-gram model: pieces of the `word` tokenizer, except in
 /// "unlearning", where it is the vocabulary of the `space` tokenizer in order of first appearance.
