@@ -35,6 +35,11 @@ std::string tokenizer_of(const ModelRow& model) {
   return at != identity->end() && at->is_string() ? at->get<std::string>() : std::string();
 }
 
+bool other_tokenizer(const ModelRow& a, const ModelRow& b) {
+  const std::string x = tokenizer_of(a), y = tokenizer_of(b);
+  return !x.empty() && !y.empty() && x != y;
+}
+
 bool per_token(const ValueRow& value) {
   return value.rule == ASSAY_RULE_EXP_MEAN ||
          (value.rule == ASSAY_RULE_RATIO && value.denominator == "tokens");

@@ -23,6 +23,8 @@ AnswerValue answer_value(const MetricTable& table, std::size_t row, std::size_t 
 
 /// The model's tokenizer (64 hex digits over vocabulary and merges) as its identity keeps it; empty: unknown.
 std::string tokenizer_of(const ModelRow& model);
+/// Both tokenizers are known and they differ.
+bool other_tokenizer(const ModelRow& a, const ModelRow& b);
 /// The value is an amount per token, so that models with other tokenizers have another unit.
 bool per_token(const ValueRow& value);
 

@@ -102,8 +102,7 @@ class TaskValues {
     stats_.margin = options.margin;
     stats_.power = kPower;
     stats_.companions = options.all_values;
-    const std::string tokens_a = tokenizer_of(a.model), tokens_b = tokenizer_of(b.model);
-    other_tokenizers_ = !tokens_a.empty() && !tokens_b.empty() && tokens_a != tokens_b;
+    other_tokenizers_ = other_tokenizer(a.model, b.model);
     for (const Match& match : matches.items) {
       if (!a.rows[match.a_begin].group.empty()) grouped_ = true;
     }

@@ -132,11 +132,6 @@ class RecipeBoards {
           columns.push_back(std::move(column));
       }
     }
-    const auto per_token_of = [](const Source& source, const std::string& value) {
-      const auto& values = source.table.values;
-      return std::any_of(values.begin(), values.end(),
-                         [&](const ValueRow& row) { return row.name == value && per_token(row); });
-    };
     for (const auto& [value, variant] : columns) {
       Board board;
       std::vector<Candidate> candidates;
@@ -171,13 +166,10 @@ class RecipeBoards {
           candidate.comparable = std::any_of(candidate.column.numbers.begin(), candidate.column.numbers.end(),
                                              [](double x) { return !std::isnan(x); });
         }
-        if (per_token_of(source, value) && candidate.row.remark.empty()) {
-          const std::string own = tokenizer_of(source.chosen->model),
-                            first_one = tokenizer_of(first_of->model);
-          if (!own.empty() && !first_one.empty() && own != first_one)
-            candidate.row.remark =
-                "another tokenizer than the newest model's, so a value per token is another unit";
-        }
+        if (leaderboard_detail::is_per_token(source.table, value) && candidate.row.remark.empty() &&
+            other_tokenizer(source.chosen->model, first_of->model))
+          candidate.row.remark =
+              "another tokenizer than the newest model's, so a value per token is another unit";
         if (const std::int64_t changed = roster_.sheets[source.sheet].changed;
             changed != 0 && candidate.row.remark.empty())
           candidate.row.remark =

@@ -68,6 +68,9 @@ struct Column {
 Result<Column> load_column(const MetricTable& table, const MetricRow& metric, const std::string& value,
                            const std::string& variant, const Roster& roster, std::size_t sheet);
 
+/// Whether the value of that name is an amount per token.
+bool is_per_token(const MetricTable& table, const std::string& value);
+
 /// A row of a board with what the comparison needs.
 struct Candidate {
   BoardRow row;

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "assay/plugin.h"
+#include "db/answer_value.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/stats/multiplicity.hpp"
 #include "harness/stats/random.hpp"
@@ -112,6 +113,9 @@ Result<void> test_pair(Reader& reader, const LeaderboardOptions& options, const 
       if (!second) return std::move(second).error();
       at->second = {std::move(*first), std::move(*second)};
     }
+    if (leaderboard_detail::is_per_token(at->second.second, line.value) &&
+        other_tokenizer(before.model, after.model))
+      continue;
     Candidate baseline, candidate;
     baseline.sheet = 1, candidate.sheet = 0;
     Result<leaderboard_detail::Column> a = leaderboard_detail::load_column(

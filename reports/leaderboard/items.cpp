@@ -163,6 +163,11 @@ std::vector<std::string> unit_names(const Items& items, const std::string& recip
   return units;
 }
 
+bool is_per_token(const MetricTable& table, const std::string& value) {
+  return std::any_of(table.values.begin(), table.values.end(),
+                     [&](const ValueRow& row) { return row.name == value && per_token(row); });
+}
+
 Result<Column> load_column(const MetricTable& table, const MetricRow& metric, const std::string& value,
                            const std::string& variant, const Roster& roster, std::size_t sheet) {
   const std::vector<std::uint32_t>& item_of_row = roster.sheets[sheet].item_of_row;

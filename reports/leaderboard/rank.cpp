@@ -8,6 +8,7 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <tuple>
 
 #include "assay/plugin.h"
@@ -41,16 +42,16 @@ stats::Rule rule_of(int rule) {
 // Which pairs share enough of their items.
 class Overlap {
  public:
-  Overlap(const std::vector<Candidate*>& ranked, const Roster& roster) : roster_(roster) {
-    for (const Candidate* one : ranked) {
+  Overlap(std::span<const Candidate* const> models, const Roster& roster) : roster_(roster), models_(models) {
+    for (const Candidate* one : models) {
       const std::vector<bool>& present = roster.sheets[one->sheet].present;
       whole_.push_back(std::find(present.begin(), present.end(), false) == present.end());
     }
   }
-  [[nodiscard]] bool enough(const std::vector<Candidate*>& ranked, std::size_t i, std::size_t j) const {
+  [[nodiscard]] bool enough(std::size_t i, std::size_t j) const {
     if (whole_[i] && whole_[j]) return true;
-    const std::vector<bool>&in_a = roster_.sheets[ranked[i]->sheet].present,
-          &in_b = roster_.sheets[ranked[j]->sheet].present;
+    const std::vector<bool>&in_a = roster_.sheets[models_[i]->sheet].present,
+          &in_b = roster_.sheets[models_[j]->sheet].present;
     std::size_t both = 0, one = 0;
     for (std::size_t k = 0; k < in_a.size(); ++k) {
       both += in_a[k] && in_b[k] ? 1U : 0U;
@@ -61,8 +62,22 @@ class Overlap {
 
  private:
   const Roster& roster_;
+  std::span<const Candidate* const> models_;
   std::vector<bool> whole_;
 };
+
+// What stats::Pairwise borrows.
+struct Scores {
+  std::vector<stats::ModelScores> models;
+  std::vector<std::uint8_t> labels;
+};
+
+Scores scores_of(std::span<const Candidate* const> models, const Roster& roster) {
+  Scores out;
+  for (const Candidate* one : models) out.models.push_back({one->column.numbers, one->column.denominators});
+  for (const int label : roster.items.labels) out.labels.push_back(label > 0 ? 1 : 0);
+  return out;
+}
 
 stats::PairedOptions paired_options(const Board& board, std::uint64_t seed, std::uint64_t permutation_seed,
                                     const LeaderboardOptions& options) {
@@ -133,21 +148,19 @@ void rank_board(Board& board, std::vector<Candidate>& candidates, const Roster& 
         "the number is not an average of items that could be paired: no model is resolved from another");
   }
   std::vector<std::vector<double>> delta(m, std::vector<double>(m, 0.0)), p(m, std::vector<double>(m, kNone));
-  std::vector<stats::ModelScores> scores;
-  for (const Candidate* one : ranked) scores.push_back({one->column.numbers, one->column.denominators});
-  std::vector<std::uint8_t> labels;
-  for (const int label : roster.items.labels) labels.push_back(label > 0 ? 1 : 0);
+  const std::vector<const Candidate*> models(ranked.begin(), ranked.end());
+  const Scores scores = scores_of(models, roster);
   std::optional<stats::Pairwise> pairs;
   std::optional<Overlap> overlap;
   if (testable) {
-    pairs.emplace(rule_of(board.rule), scores, labels, roster.items.groups,
+    pairs.emplace(rule_of(board.rule), scores.models, scores.labels, roster.items.groups,
                   paired_options(board, seed, permutation_seed, options));
-    overlap.emplace(ranked, roster);
+    overlap.emplace(models, roster);
   }
   std::size_t unmatched = 0;
   for (std::size_t i = 0; testable && i < m; ++i) {
     for (std::size_t j = i + 1; j < m; ++j) {
-      if (!overlap->enough(ranked, i, j)) {
+      if (!overlap->enough(i, j)) {
         ++unmatched;
         continue;
       }
@@ -196,10 +209,12 @@ std::optional<stats::Difference> paired_difference(const Board& board, const Ros
                                                    std::uint64_t seed, std::uint64_t permutation_seed,
                                                    const Candidate& baseline, const Candidate& candidate,
                                                    const LeaderboardOptions& options) {
-  stats::Difference difference;
-  if (!Pairs(board, roster, seed, permutation_seed, options).compare(baseline, candidate, difference))
-    return std::nullopt;
-  return difference;
+  const std::vector<const Candidate*> both = {&baseline, &candidate};
+  if (!Overlap(both, roster).enough(0, 1)) return std::nullopt;
+  const Scores scores = scores_of(both, roster);
+  return stats::Pairwise(rule_of(board.rule), scores.models, scores.labels, roster.items.groups,
+                         paired_options(board, seed, permutation_seed, options))
+      .difference(0, 1);
 }
 
 }  // namespace assay::host::leaderboard_detail
