@@ -1,9 +1,8 @@
 // Model expressions: `ensemble(of=[ngram(order=2), ngram(order=5)], weights="equal")`.
 //
 // Grammar: NAME [ "(" [ KEY "=" VALUE { "," KEY "=" VALUE } ] ")" ]; VALUE is a number, "text" or 'text'
-// (with \" \\ \n \t escapes in double quotes), true, false, a list in brackets, or another expression. A bare
-// word is an expression without arguments where a model is wanted, and a text elsewhere. A path of letters,
-// digits and . _ - + / needs no quotes if it has a slash: llama(path=../models/small.gguf).
+// (with \" \\ \n \t escapes in double quotes), true, false, a list in brackets, another expression, or a path
+// with a slash (a/b). A bare word is an expression without arguments where a model is wanted, else a text.
 #pragma once
 
 #include <cstdint>
