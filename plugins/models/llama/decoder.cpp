@@ -143,7 +143,9 @@ Result<std::span<const float>> Decoder::begin(std::span<const llama_token> prefi
 
 Result<void> Decoder::follow(std::span<const llama_token> tokens, const Call& call, const Visit& visit) {
   for (std::size_t at = 0; at < tokens.size();) {
-    const auto piece = tokens.subspan(at, std::min(kPieceTokens, tokens.size() - at));
+    // Up to the next multiple of a piece: attention runs over whole blocks of that many cells.
+    const std::size_t room = kPieceTokens - position_ % kPieceTokens;
+    const auto piece = tokens.subspan(at, std::min(room, tokens.size() - at));
     if (auto done = decode(piece, Logits::kAll, call); !done) return done;
     for (std::size_t i = 0; i < piece.size(); ++i) {
       if (!visit(at + i, logits_at(i))) return {};
