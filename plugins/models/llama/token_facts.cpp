@@ -2,44 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-
-#if __has_include("assay/sdk/kernel.hpp")
-#include "assay/sdk/kernel.hpp"
-#endif
 
 namespace assay::llama {
-namespace {
-
-Result<TokenStatistics> stats_of(std::span<const float> logits, llama_token target, std::uint32_t want) {
-#if __has_include("assay/sdk/kernel.hpp")
-  return stats_from_logits(logits, target, want);
-#else
-  return token_stats(logits, ASSAY_ROW_LOGITS, target, want);
-#endif
-}
-
-/// The `count` largest entries. Their log-probabilities follow from the target's.
-std::vector<std::pair<llama_token, double>> top_of(std::span<const float> logits, std::size_t target,
-                                                   double logprob, std::size_t count) {
-  std::vector<llama_token> order(logits.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto at = [&](llama_token id) { return logits[static_cast<std::size_t>(id)]; };
-  const auto last = order.begin() + static_cast<std::ptrdiff_t>(std::min(count, order.size()));
-  std::partial_sort(order.begin(), last, order.end(),
-                    [&](llama_token a, llama_token b) { return at(a) != at(b) ? at(a) > at(b) : a < b; });
-  std::vector<std::pair<llama_token, double>> out;
-  for (auto id = order.begin(); id != last && std::isfinite(at(*id)); ++id) {
-    const double distance = static_cast<double>(at(*id)) - static_cast<double>(logits[target]);
-    out.emplace_back(*id, std::min(logprob + distance, 0.0));
-  }
-  return out;
-}
-
-}  // namespace
 
 Result<TokenFacts> facts_of(std::span<const float> logits, llama_token target, const TokenWish& wish) {
-  auto stats = stats_of(logits, target, wish.stats);
+  TokenFacts facts;
+  facts.top.resize(std::min(wish.top, logits.size()));
+  auto stats = stats_from_logits(logits, target, wish.stats, facts.top);
   if (!stats) return std::move(stats).error();
   if (std::isinf(stats->logprob)) {
     return Error{Code::kData,
@@ -47,8 +16,8 @@ Result<TokenFacts> facts_of(std::span<const float> logits, llama_token target, c
                      " the probability 0, so that its log-probability is infinite",
                  {}};
   }
-  TokenFacts facts{*stats, {}};
-  if (wish.top != 0) facts.top = top_of(logits, static_cast<std::size_t>(target), stats->logprob, wish.top);
+  facts.stats = *stats;
+  std::erase_if(facts.top, [](const TopToken& token) { return token.id < 0; });
   return facts;
 }
 
@@ -83,7 +52,7 @@ void FactsWriter::put(std::size_t i, const TokenFacts& facts) {
   if (top_offset_ == nullptr) return;
   std::uint64_t at = top_offset_[i];
   for (const auto& [id, logprob] : facts.top) {
-    top_id_[at] = id;
+    top_id_[at] = static_cast<std::int32_t>(id);
     top_logprob_[at++] = logprob;
   }
   top_offset_[i + 1] = at;  // tokens left out come before all others

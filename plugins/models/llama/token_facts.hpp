@@ -7,11 +7,10 @@
 
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
+#include "assay/sdk/kernel.hpp"
 #include "assay/sdk/model.hpp"
-#include "assay/sdk/token_stats.hpp"
 
 namespace assay::llama {
 
@@ -24,8 +23,7 @@ struct TokenWish {
 /// What is known of one token.
 struct TokenFacts {
   TokenStatistics stats;
-  std::vector<std::pair<llama_token, double>>
-      top;  ///< id and log-probability, descending, lowest id first on ties
+  std::vector<TopToken> top;  ///< descending, lowest id first on ties; only tokens of positive probability
 };
 
 /// Facts of `target` under a row of logits. Errors: kData for impossible rows and for a target of probability
