@@ -348,14 +348,8 @@ Result<void> EnsembleModel::generate(const RequestView& request, ResponseWriter&
       tokens = writer.raw;
     }
     drawn += static_cast<std::int64_t>(made->ids.size());
-    std::string text;
-    text::for_each_code_point(made->text, [&](char32_t, std::string_view part, bool valid) {
-      if (valid) {
-        text += part;
-      } else {
-        text::append_utf8(text, text::kReplacementCharacter);
-      }
-    });
+    // Bytes that are not UTF-8 become U+FFFD, once per maximal ill-formed part.
+    const std::string text = text::to_utf8(text::to_code_points(made->text));
     std::int64_t count = 0;
     const double mean = mean_of(made->tokens, count);
     out.choice(text, made->finish, mean, tokens);

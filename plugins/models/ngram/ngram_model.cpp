@@ -196,15 +196,7 @@ assay::Finish outer(Finish finish) {
 
 /// Bytes that are not UTF-8 become U+FFFD, once per maximal ill-formed part.
 std::string readable(std::string_view bytes) {
-  std::string text;
-  text::for_each_code_point(bytes, [&](char32_t, std::string_view part, bool valid) {
-    if (valid) {
-      text += part;
-    } else {
-      text::append_utf8(text, text::kReplacementCharacter);
-    }
-  });
-  return text;
+  return text::to_utf8(text::to_code_points(bytes));
 }
 
 const assay_tokens* sample_tokens(const ResponseWriter& out, const ngram::Model& model,
