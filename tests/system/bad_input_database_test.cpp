@@ -244,5 +244,7 @@ TEST_CASE("bad database: a run that failed is not shown as running") {
   REQUIRE(result.code == 4);
   const ChildResult list = bench.run({"list", "runs", "--db", "x.db", "--json"});
   INFO(list.out);
-  for (const Json& run : Json::parse(list.out)["items"]) CHECK(run["status"] != "running");
+  const Json listed = Json::parse(list.out);
+  REQUIRE_FALSE(listed["items"].empty());
+  for (const Json& run : listed["items"]) CHECK(run["status"] != "running");
 }

@@ -229,7 +229,8 @@ TEST_CASE("compare: custom statistics come from the metric plugin, and without i
   CHECK(first.out == second.out);
   // The run's own numbers of both models, by value.
   std::map<std::string, std::map<std::string, double>> stored;
-  for (const Json& row : Json::parse(run.out)["results"]) {
+  const Json ran = Json::parse(run.out);
+  for (const Json& row : ran["results"]) {
     if (row["statistic"] == "custom" && row["estimate"].is_number())
       stored[row["model"]][row["value"].get<std::string>() + row["variant"].get<std::string>()] =
           row["estimate"];
@@ -256,7 +257,8 @@ TEST_CASE("compare: custom statistics come from the metric plugin, and without i
   INFO(without.out << without.err);
   REQUIRE(without.code == 0);
   std::size_t said = 0;
-  for (const Json& value : Json::parse(without.out)["tasks"][0]["values"]) {
+  const Json bare = Json::parse(without.out);
+  for (const Json& value : bare["tasks"][0]["values"]) {
     if (value["rule"] != "custom") continue;
     ++said;
     CHECK(value["p"].is_null());
