@@ -193,6 +193,12 @@ def tofu(lab, report, small):
         report.check(v["verdict"] != "equivalent" and v["lo"] > 0.5, f"the full model still knows the forget set: {' '.join(key)} {v['delta']:+.4f}, at least {v['lo']:+.4f}")
     v = found[("tofu.forget_quality@tofu-2024", "forget_quality", "")]["full"]
     report.check(v["baseline"] == 1 and v["candidate"] < 1e-20, f"its forget quality falls from {v['baseline']:g} to {v['candidate']:.3g} (a p-value itself, so no test of it)")
+    # The verdict on it is a gate's: TOFU takes 0.05 as the least that counts as forgotten.
+    lab.write("policy.toml", '[policy]\nname = "forgetting"\nalpha = 0.05\n[[rule]]\ntask = "tofu-forget10"\nmetric = "tofu.forget_quality@tofu-2024"\n'
+              'kind = "absolute"\nmin = 0.05\nbound = "point"\n')
+    for name, words, code in (("the retrained model", "retain90=retain90-wpu", 0), ("the full model", "retain90=full", 10)):
+        _, seen, _ = lab.run("gate", "latest", "latest", "--db", "t.db", "--policy", "policy.toml", "--json", "--model", words, codes=(0, 10))
+        report.check(seen == code, f"gate on forget quality, {name}: exit code {seen}, {code} expected")
 
 
 def history(lab, report, small):

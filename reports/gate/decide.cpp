@@ -333,9 +333,12 @@ class Decision {
     const std::string what = rule_.bound == Bound::kPoint   ? std::string("estimate")
                              : rule_.bound == Bound::kLower ? std::string("lower limit")
                                                             : std::string("upper limit");
-    const std::string text = fmt::format("{} {} must be {} (estimate {}, interval {} to {} by {}, {} items)",
-                                         what, score_text(x), demand, score_text(row.estimate),
-                                         score_text(row.lo), score_text(row.hi), row.method, check_.n);
+    const std::string interval =
+        std::isfinite(row.lo) && std::isfinite(row.hi)
+            ? fmt::format("interval {} to {} by {}", score_text(row.lo), score_text(row.hi), row.method)
+            : std::string("no interval");
+    const std::string text = fmt::format("{} {} must be {} (estimate {}, {}, {} items)", what, score_text(x),
+                                         demand, score_text(row.estimate), interval, check_.n);
     explain(
         fmt::format("passes when the candidate's {} lies within the limits; the baseline has no part in "
                     "it, and it has no p",

@@ -108,7 +108,8 @@ Axis axis_around(const std::vector<double>& values, double floor, double ceiling
   if (!any) return axis;
   // Halves first, so that the room of values near the largest double does not overflow.
   const double half = hi / 2 - lo / 2;
-  const double room = half > 0 ? half * 0.16 : std::max(std::abs(lo) * 0.1, 1e-6);
+  // Equal values give no scale; zeros get the one of shares.
+  const double room = half > 0 ? half * 0.16 : lo != 0 ? std::abs(lo) * 0.1 : 1.0;
   axis.lo = lo - room;
   axis.hi = hi + room;
   if (std::isfinite(floor) && axis.lo < floor) axis.lo = std::min(floor, lo);
