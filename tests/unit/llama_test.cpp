@@ -51,6 +51,15 @@ TEST_CASE("llama: tokens spell their text, with byte spans, and go back") {
   CHECK(model->eos() == 2);
 }
 
+TEST_CASE("llama: an answer says how long it took and how many tokens went in") {
+  const TempFile file(test::TinyGguf{}.bytes());
+  const auto model = made(file.path());
+  const auto answer = scored(*model, "the", " man");
+  REQUIRE(answer.done.ok());
+  CHECK(answer.raw.total_ns > 0);
+  CHECK(answer.raw.tokens_in > 0);
+}
+
 TEST_CASE("llama: the tokenizer's fingerprint follows the vocabulary, not the weights") {
   test::TinyGguf tiny;
   const TempFile first(tiny.bytes());

@@ -79,6 +79,7 @@ Result<std::vector<float>> LlamaModel::embedding(std::span<const llama_token> to
 }
 
 Result<void> LlamaModel::embed(const RequestView& request, ResponseWriter& out, Call& call) {
+  const Stopwatch watch(out);
   auto tokens = prompt_tokens(request);
   if (!tokens) return std::move(tokens).error();
   if (tokens->empty()) return Error{Code::kInvalidArgument, "an empty text has no embedding", {}};

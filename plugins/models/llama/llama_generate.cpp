@@ -148,6 +148,7 @@ Result<LlamaModel::Sample> LlamaModel::sample(std::span<const llama_token> promp
 }
 
 Result<void> LlamaModel::generate(const RequestView& request, ResponseWriter& out, Call& call) {
+  const Stopwatch watch(out);
   if (auto checked = check_sampling(request); !checked) return checked;
   const assay_request& raw = request.raw();
   Sampling sampling{raw.temperature,

@@ -234,6 +234,7 @@ TokenWish LlamaModel::wish_of(const RequestView& request) const {
 }
 
 Result<void> LlamaModel::score(const RequestView& request, ResponseWriter& out, Call& call) {
+  const Stopwatch watch(out);
   auto made = sequence(request, request.has(ASSAY_REQ_APPEND_EOS), false);
   if (!made) return std::move(made).error();
   const Ids& scored = made->scored;

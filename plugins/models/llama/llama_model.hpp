@@ -4,6 +4,8 @@
 // Thread rule: requests run in parallel, each on a context of its own.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +17,23 @@
 #include "windows.hpp"
 
 namespace assay::llama {
+
+/// Says in the answer how long it took, when the scope ends.
+class Stopwatch {
+ public:
+  explicit Stopwatch(ResponseWriter& out) : out_(out) {}
+  ~Stopwatch() {
+    const auto taken = std::chrono::steady_clock::now() - begin_;
+    out_.raw().total_ns =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(taken).count());
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  ResponseWriter& out_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
 
 class LlamaModel final : public assay::Model {
  public:
