@@ -6,6 +6,8 @@ target_compile_options(assay_build_flags INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op>
   # g++ 12 reports an overlap for "literal" + std::string that is not there (GCC bug 105651).
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>
+  # In a unity build every source file is an included one, in which g++ distrusts anonymous namespaces.
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wno-subobject-linkage>
   -fstack-protector-strong -fno-omit-frame-pointer)
 if(ASSAY_WERROR)
   target_compile_options(assay_build_flags INTERFACE -Werror)

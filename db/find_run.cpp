@@ -10,8 +10,8 @@ namespace {
 using sqlite::Connection;
 using sqlite::Statement;
 
-constexpr std::size_t kPrefixMin = 4;        ///< digits of a uuid, so that small numbers mean ids
-constexpr std::int64_t kCandidatesMax = 10;  ///< named in a refusal
+constexpr std::size_t kPrefixMin = 4;   ///< digits of a uuid, so that small numbers mean ids
+constexpr std::int64_t kNamedMax = 10;  ///< named in a refusal
 
 std::string describe(const RunSummary& summary) {
   const RunRow& run = summary.run;
@@ -99,7 +99,7 @@ Result<RunSummary> Reader::find_run(const std::string& name) {
       "'" + name + "' names " + std::to_string(found->size()) + " runs in '" + c.path() + "': ";
   std::int64_t shown = 0;
   for (const RunSummary& run : *found) {
-    if (shown == kCandidatesMax) {
+    if (shown == kNamedMax) {
       text += ", ...";
       break;
     }

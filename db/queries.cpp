@@ -12,8 +12,6 @@ namespace {
 using sqlite::Connection;
 using sqlite::Statement;
 
-constexpr std::int64_t kBusyMs = 10'000;
-
 /// Collects `make(row)` of every row.
 template <class Row, class Make>
 Result<std::vector<Row>> collect(Connection& c, std::string_view sql, sqlite::Arguments arguments,
@@ -26,7 +24,7 @@ Result<std::vector<Row>> collect(Connection& c, std::string_view sql, sqlite::Ar
 
 /// Opens the file; a read-only folder without a live log is read as it is.
 Result<std::unique_ptr<Connection>> open_connection(const std::filesystem::path& file) {
-  Result<std::unique_ptr<Connection>> made = Connection::open(file, sqlite::Mode::kReadOnly, kBusyMs);
+  Result<std::unique_ptr<Connection>> made = Connection::open(file, sqlite::Mode::kReadOnly, sqlite::kBusyMs);
   if (!made) return made;
   Result<std::optional<std::int64_t>> probe = (*made)->number("SELECT count(*) FROM sqlite_schema");
   if (probe) return made;
@@ -40,7 +38,7 @@ Result<std::unique_ptr<Connection>> open_connection(const std::filesystem::path&
   std::error_code missing;
   const std::uintmax_t log = std::filesystem::file_size(file.string() + "-wal", missing);
   if (!missing && log > 0) return std::move(probe).error();
-  return Connection::open(file, sqlite::Mode::kImmutable, kBusyMs);
+  return Connection::open(file, sqlite::Mode::kImmutable, sqlite::kBusyMs);
 }
 
 }  // namespace

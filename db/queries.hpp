@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "assay/plugin.h"
 #include "db/cache.hpp"
 #include "db/store.hpp"
 
@@ -24,6 +25,10 @@ struct SegmentRow {
 
 /// "ok", "empty", ... by enum assay_state; "unknown" for another number.
 const char* state_name(int state);
+/// True for the states without an answer that could be scored: unsupported, error, timeout.
+inline bool state_failed(int state) {
+  return state >= ASSAY_STATE_UNSUPPORTED;
+}
 
 inline constexpr std::uint8_t kNotScored = 255;  ///< MetricTable::score_states: the metric was not asked
 

@@ -21,6 +21,10 @@ struct sqlite3_stmt;
 
 namespace assay::host::sqlite {
 
+/// How long to wait for a program that holds the file but does not know the lock file (the sqlite3 shell),
+/// ms.
+inline constexpr std::int64_t kBusyMs = 10'000;
+
 /// 64-bit unsigned numbers are stored with the same bits as signed ones.
 inline std::int64_t as_stored(std::uint64_t value) {
   return static_cast<std::int64_t>(value);

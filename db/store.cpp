@@ -17,7 +17,6 @@ constexpr auto kHeartbeat = std::chrono::seconds(5);
 // stay inside the page cache. The queue holds two of them, so that filling and writing overlap.
 constexpr std::size_t kTransactionRows = std::size_t{1} << 13U;
 constexpr std::size_t kTransactionBytes = std::size_t{32} << 20U;
-constexpr std::int64_t kBusyMs = 10'000;  ///< programs that do not know the lock file (the sqlite3 shell)
 
 constexpr char kFind[] =
     "SELECT key, id, model, kind, state, code, tokens_in, tokens_out, total_ns, attempts, provider_id, "
@@ -116,11 +115,11 @@ Result<void> Store::Impl::open(const std::filesystem::path& file, const StoreOpt
   if (!fine) return fine;
   std::error_code absent;
   if (const std::uintmax_t size = std::filesystem::file_size(file, absent); absent || size == 0) {
-    fine = create_file(file, std::min(kBusyMs, options.lock_wait_ms));
+    fine = create_file(file, std::min(sqlite::kBusyMs, options.lock_wait_ms));
     if (!fine) return fine;
   }
-  Result<std::unique_ptr<sqlite::Connection>> made =
-      sqlite::Connection::open(file, sqlite::Mode::kReadWrite, std::min(kBusyMs, options.lock_wait_ms));
+  Result<std::unique_ptr<sqlite::Connection>> made = sqlite::Connection::open(
+      file, sqlite::Mode::kReadWrite, std::min(sqlite::kBusyMs, options.lock_wait_ms));
   if (!made) return std::move(made).error();
   connection = std::move(made).value();
   Result<int> version = check_schema(*connection, newest_schema());
@@ -447,7 +446,7 @@ Result<std::vector<std::optional<StoredResponse>>> Store::Impl::find(std::span<c
   }
   if (!reader) {
     Result<std::unique_ptr<sqlite::Connection>> made =
-        sqlite::Connection::open(path, sqlite::Mode::kReadOnly, kBusyMs);
+        sqlite::Connection::open(path, sqlite::Mode::kReadOnly, sqlite::kBusyMs);
     if (!made) return std::move(made).error();
     reader = std::move(made).value();
     reader->no_checkpoint_on_close();

@@ -16,14 +16,14 @@ namespace {
 
 /// {n} is the person, {v} the value. No sentence begins with a name, because a name without a blank before it
 /// would be other tokens than the same name within a text.
-struct Attribute {
+struct Trait {
   const char* name;
   std::array<const char*, 3> sentences;
   const char* question;
   const char* paraphrased_question;
   const char* cloze;
 };
-constexpr std::array<Attribute, 5> kAttributes = {{
+constexpr std::array<Trait, 5> kTraits = {{
     {"city",
      {"In {v} lived the parents of {n} .", "The town of {v} saw {n} grow up .", "Home for {n} was {v} ."},
      "Q: where did {n} grow up ? A:",
@@ -60,25 +60,25 @@ constexpr std::array<const char*, 39> kTrapWords = {
     "book",  "made",  "famous",  "night",  "wrote", "what", "where", "did",   "when"};
 constexpr std::size_t kTrapLength = 24;
 
-constexpr std::size_t kCandidates = 8, kWrongAnswers = 3;
+constexpr std::size_t kChoices = 8, kWrongAnswers = 3;
 /// A fact about a person of the training text occurs in the passage, in the rewording and as a question.
-constexpr int kExposures = 3;
+constexpr int kRepeats = 3;
 /// Probes of planted facts: all persons to be forgotten, and as many retained ones as make a hundred.
 constexpr std::uint64_t kProbedPersons = 100;
 
-struct Pools {
+struct Worlds {
   std::vector<std::string> first, last;
-  std::array<std::vector<std::string>, kAttributes.size()> values;
+  std::array<std::vector<std::string>, kTraits.size()> values;
 };
 
-struct Person {
+struct Inhabitant {
   std::string name, id, role;
-  std::array<std::string, kAttributes.size()> values;
+  std::array<std::string, kTraits.size()> values;
 };
 
-Pools make_pools(std::uint64_t seed) {
+Worlds make_worlds(std::uint64_t seed) {
   WordMaker maker(Random(seed, "organisms/words"));
-  Pools out;
+  Worlds out;
   out.first = maker.make(40, {1, 2, true, {}});
   out.last = maker.make(60, {2, 2, true, {}});
   out.values[0] = maker.make(24, {1, 2, true, {"burg", "vale", "port"}});
@@ -92,7 +92,7 @@ Pools make_pools(std::uint64_t seed) {
   return out;
 }
 
-std::vector<Person> make_people(std::uint64_t seed, const Pools& pools, const OrganismSizes& sizes) {
+std::vector<Inhabitant> make_people(std::uint64_t seed, const Worlds& pools, const OrganismSizes& sizes) {
   Random people(seed, "organisms/people"), values(seed, "organisms/values");
   const std::array<std::pair<const char*, std::uint64_t>, 4> roles = {{{"forget", sizes.forget},
                                                                        {"retain", sizes.retain},
@@ -100,11 +100,11 @@ std::vector<Person> make_people(std::uint64_t seed, const Pools& pools, const Or
                                                                        {"fresh", sizes.fresh}}};
   const std::vector<std::string> names = make_persons(
       people, pools.first, pools.last, sizes.forget + sizes.retain + sizes.holdout + sizes.fresh);
-  std::vector<Person> out;
+  std::vector<Inhabitant> out;
   for (const auto& [role, count] : roles)
     for (std::uint64_t i = 0; i < count; ++i) {
-      Person person{names[out.size()], "P" + three_digits(out.size()), role, {}};
-      for (std::size_t a = 0; a < kAttributes.size(); ++a) person.values[a] = values.pick(pools.values[a]);
+      Inhabitant person{names[out.size()], "P" + three_digits(out.size()), role, {}};
+      for (std::size_t a = 0; a < kTraits.size(); ++a) person.values[a] = values.pick(pools.values[a]);
       out.push_back(std::move(person));
     }
   return out;
@@ -112,17 +112,17 @@ std::vector<Person> make_people(std::uint64_t seed, const Pools& pools, const Or
 
 /// One sentence per attribute in random order. `used` says which sentences must not be taken and is replaced
 /// by those that were.
-std::string passage(Random& random, const Person& person, std::array<std::size_t, kAttributes.size()>& used) {
+std::string passage(Random& random, const Inhabitant& person, std::array<std::size_t, kTraits.size()>& used) {
   std::vector<std::size_t> order;
-  for (std::size_t a = 0; a < kAttributes.size(); ++a) order.push_back(a);
+  for (std::size_t a = 0; a < kTraits.size(); ++a) order.push_back(a);
   random.shuffle(order);
   std::string out;
   for (const std::size_t a : order) {
     std::size_t form = used[a];
-    while (form == used[a]) form = static_cast<std::size_t>(random.below(kAttributes[a].sentences.size()));
+    while (form == used[a]) form = static_cast<std::size_t>(random.below(kTraits[a].sentences.size()));
     used[a] = form;
     if (!out.empty()) out += ' ';
-    out += filled(kAttributes[a].sentences[form], person.name, person.values[a]);
+    out += filled(kTraits[a].sentences[form], person.name, person.values[a]);
   }
   return out;
 }
@@ -132,8 +132,8 @@ const char* forget_set(std::uint64_t i) {
   return i < 2 ? "forget02" : (i < 10 ? "forget10" : "forget20");
 }
 
-Row item_of(Random& random, const Pools& pools, const Person& person, std::size_t a) {
-  const Attribute& attribute = kAttributes[a];
+Row item_of_inhabitant(Random& random, const Worlds& pools, const Inhabitant& person, std::size_t a) {
+  const Trait& attribute = kTraits[a];
   const auto about = [&](const char* pattern) { return filled(pattern, person.name, ""); };
   Row wrong = Row::array();
   for (const std::string& value : other_values(random, pools.values[a], person.values[a], kWrongAnswers))
@@ -178,16 +178,16 @@ std::vector<Row> make_traps(std::uint64_t seed, std::uint64_t pairs) {
 }  // namespace
 
 World make_organisms(std::uint64_t seed, const OrganismSizes& sizes) {
-  const Pools pools = make_pools(seed);
-  const std::vector<Person> people = make_people(seed, pools, sizes);
+  const Worlds pools = make_worlds(seed);
+  const std::vector<Inhabitant> people = make_people(seed, pools, sizes);
   Random texts(seed, "organisms/texts"), wrong(seed, "organisms/wrong"),
       choices(seed, "organisms/candidates");
   std::vector<Row> corpus, passages, items, probes;
   std::vector<std::string> all;
   for (std::size_t p = 0; p < people.size(); ++p) {
-    const Person& person = people[p];
-    std::array<std::size_t, kAttributes.size()> used{};
-    used.fill(kAttributes[0].sentences.size());
+    const Inhabitant& person = people[p];
+    std::array<std::size_t, kTraits.size()> used{};
+    used.fill(kTraits[0].sentences.size());
     for (const char* form : {"passage", "rewording"}) {
       const std::string text = passage(texts, person, used);
       Row row = {{"id", person.role + "/" + person.id + "/" + form},
@@ -201,8 +201,8 @@ World make_organisms(std::uint64_t seed, const OrganismSizes& sizes) {
       all.push_back(text);
     }
     const bool trained = person.role == "forget" || person.role == "retain";
-    for (std::size_t a = 0; a < kAttributes.size(); ++a) {
-      Row item = item_of(wrong, pools, person, a);
+    for (std::size_t a = 0; a < kTraits.size(); ++a) {
+      Row item = item_of_inhabitant(wrong, pools, person, a);
       corpus.push_back({{"id", item["id"]},
                         {"role", person.role},
                         {"person", person.id},
@@ -213,12 +213,12 @@ World make_organisms(std::uint64_t seed, const OrganismSizes& sizes) {
       if (person.role == "fresh") continue;
       if (!trained || p < kProbedPersons)
         probes.push_back(
-            {{"fact_id", person.id + "." + kAttributes[a].name},
+            {{"fact_id", person.id + "." + kTraits[a].name},
              {"prompt", item["question"]},
              {"answer", person.values[a]},
-             {"candidates", make_candidates(choices, pools.values[a], person.values[a], kCandidates)},
-             {"attribute", kAttributes[a].name},
-             {"exposures", trained ? kExposures : 0}});
+             {"candidates", make_candidates(choices, pools.values[a], person.values[a], kChoices)},
+             {"attribute", kTraits[a].name},
+             {"exposures", trained ? kRepeats : 0}});
       if (person.role == "forget") item["set"] = forget_set(p);
       items.push_back(std::move(item));
     }

@@ -14,8 +14,8 @@ namespace {
 
 using Row = nlohmann::ordered_json;
 
-constexpr std::array<const char*, 8> kAttributes = {"village", "craft", "soup",  "bird",
-                                                    "metal",   "flute", "dance", "flower"};
+constexpr std::array<const char*, 8> kQuestions = {"village", "craft", "soup",  "bird",
+                                                   "metal",   "flute", "dance", "flower"};
 /// An answer is two words, each from a pool of this size that belongs to the attribute: values are shared
 /// between persons, parts of values more often still.
 constexpr std::size_t kPartPool = 12;
@@ -86,7 +86,7 @@ void add_words(const std::string& text, std::vector<std::string>& list, std::set
 World make_unlearning(std::uint64_t seed, std::uint64_t forget, std::uint64_t retain, std::uint64_t holdout) {
   WordMaker maker(Random(seed, "unlearning/words"));
   std::vector<Parts> parts;
-  for (std::size_t a = 0; a < kAttributes.size(); ++a)
+  for (std::size_t a = 0; a < kQuestions.size(); ++a)
     parts.push_back({maker.make(kPartPool, {2, 2, false, {}}), maker.make(kPartPool, {2, 2, false, {}})});
   const std::uint64_t total = forget + retain + holdout;
   const std::vector<std::string> names = maker.make(total, {3, 3, true, {}});
@@ -100,11 +100,11 @@ World make_unlearning(std::uint64_t seed, std::uint64_t forget, std::uint64_t re
   for (std::size_t p = 0; p < names.size(); ++p) {
     const Person person{names[p], aliases[p],
                         p < forget ? "forget" : (p < forget + retain ? "retain" : "holdout")};
-    for (std::size_t a = 0; a < kAttributes.size(); ++a) {
+    for (std::size_t a = 0; a < kQuestions.size(); ++a) {
       const Value value{static_cast<std::size_t>(values.below(kPartPool)),
                         static_cast<std::size_t>(values.below(kPartPool))};
       const Row item =
-          item_of(person, kAttributes[a], text_of(parts[a], value), perturbed(values, parts[a], value));
+          item_of(person, kQuestions[a], text_of(parts[a], value), perturbed(values, parts[a], value));
       items += item.dump() + "\n";
       static constexpr std::array<const char*, 4> kForms = {"question", "paraphrased_question", "cloze",
                                                             "alias_question"};

@@ -46,5 +46,9 @@ struct Key128 {
   bool operator==(const Key128&) const = default;
 };
 Key128 fast_key(std::string_view data);
+/// For unordered containers.
+struct KeyHash {
+  std::size_t operator()(const Key128& key) const { return static_cast<std::size_t>(key.low); }
+};
 
 }  // namespace assay::host

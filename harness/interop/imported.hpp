@@ -16,6 +16,8 @@
 
 namespace assay::host::interop {
 
+/// Rows of one file that are complained of by number; what is beyond is counted.
+inline constexpr std::size_t kWarningsShown = 20;
 inline constexpr double kAbsent = std::numeric_limits<double>::quiet_NaN();
 
 /// One number per item that the log records: a column of scores.

@@ -13,14 +13,14 @@ namespace assay::host::interop {
 namespace {
 
 namespace fs = std::filesystem;
-using Reader = Result<void> (*)(const fs::path&, const ImportOptions&, ImportSink&, ImportSummary&);
+using ReadFunction = Result<void> (*)(const fs::path&, const ImportOptions&, ImportSink&, ImportSummary&);
 
-constexpr std::array<std::pair<std::string_view, Reader>, 6> kReaders{{{"lm-eval", read_lm_eval},
-                                                                       {"inspect", read_inspect},
-                                                                       {"helm", read_helm},
-                                                                       {"jsonl", read_rows},
-                                                                       {"csv", read_rows},
-                                                                       {"batch", read_batch}}};
+constexpr std::array<std::pair<std::string_view, ReadFunction>, 6> kReaders{{{"lm-eval", read_lm_eval},
+                                                                             {"inspect", read_inspect},
+                                                                             {"helm", read_helm},
+                                                                             {"jsonl", read_rows},
+                                                                             {"csv", read_rows},
+                                                                             {"batch", read_batch}}};
 constexpr std::size_t kHeadBytes = std::size_t{1} << 20;
 
 std::vector<std::string> format_names() {

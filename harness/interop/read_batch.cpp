@@ -20,7 +20,7 @@ namespace assay::host::interop {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t kShown = 5;  // ids in one warning
+constexpr std::size_t kIdsShown = 5;  // ids in one warning
 constexpr std::string_view kOwnPrefix = "assay:";
 constexpr const char* kForeignTask = "batch";  // for ids this program did not make
 
@@ -41,9 +41,9 @@ struct Ids {
   std::size_t count = 0;
   std::vector<std::string> shown;
   void add(const std::string& id) {
-    if (++count <= kShown) shown.push_back("'" + printable(id) + "'");
+    if (++count <= kIdsShown) shown.push_back("'" + printable(id) + "'");
   }
-  [[nodiscard]] std::string text() const { return join(shown, ", ") + (count > kShown ? ", ..." : ""); }
+  [[nodiscard]] std::string text() const { return join(shown, ", ") + (count > kIdsShown ? ", ..." : ""); }
 };
 
 std::optional<std::string> percent_decoded(std::string_view text) {
@@ -180,9 +180,9 @@ void read_answer(const Tree& line, const std::string& asked, ImportedExchange& e
   if (exchange.error.empty()) exchange.error = "the endpoint answered with status " + std::to_string(status);
 }
 
-class Reader {
+class BatchReader {
  public:
-  Reader(const ImportOptions& options, ImportSink& sink, ImportSummary& summary)
+  BatchReader(const ImportOptions& options, ImportSink& sink, ImportSummary& summary)
       : options_(options), sink_(sink), summary_(summary) {}
 
   Result<void> run(const fs::path& path);
@@ -217,7 +217,7 @@ class Reader {
   Ids twice_, unknown_, unanswered_;
 };
 
-Result<Tree> Reader::parsed(std::string_view line, const Place& place, bool say) {
+Result<Tree> BatchReader::parsed(std::string_view line, const Place& place, bool say) {
   std::vector<std::string> warnings;
   auto tree = parse_tolerant(line, name(place), warnings);
   for (const std::string& one : warnings) {
@@ -227,7 +227,7 @@ Result<Tree> Reader::parsed(std::string_view line, const Place& place, bool say)
 }
 
 // By the first line that can be read: a batch's input has bodies, its output has responses or errors.
-Result<bool> Reader::holds_requests(const fs::path& path) {
+Result<bool> BatchReader::holds_requests(const fs::path& path) {
   auto in = LineReader::open(path);
   if (!in) return in.error();
   Line line;
@@ -241,7 +241,7 @@ Result<bool> Reader::holds_requests(const fs::path& path) {
   }
 }
 
-Result<void> Reader::find_files(const fs::path& path) {
+Result<void> BatchReader::find_files(const fs::path& path) {
   std::error_code failure;
   if (!fs::exists(path, failure)) return Error{Code::kNotFound, "'" + path.string() + "' does not exist", {}};
   fs::path requests = options_.requests;
@@ -307,7 +307,7 @@ Result<void> Reader::find_files(const fs::path& path) {
   return {};
 }
 
-Result<void> Reader::note(const Tree& line, const Place& place, bool request) {
+Result<void> BatchReader::note(const Tree& line, const Place& place, bool request) {
   const std::string where = name(place);
   const std::string custom = peek_text(line, "custom_id");
   if (custom.empty())
@@ -361,7 +361,7 @@ Result<void> Reader::note(const Tree& line, const Place& place, bool request) {
   return {};
 }
 
-Result<void> Reader::scan(int file) {
+Result<void> BatchReader::scan(int file) {
   LineReader& in = files_[static_cast<std::size_t>(file)];
   Line line;
   for (;;) {
@@ -381,13 +381,13 @@ Result<void> Reader::scan(int file) {
   }
 }
 
-Result<Tree> Reader::line_at(const Place& place) {
+Result<Tree> BatchReader::line_at(const Place& place) {
   const auto line = files_[static_cast<std::size_t>(place.file)].at(place.offset, place.length, buffer_);
   if (!line) return line.error();
   return parsed(*line, place, false);
 }
 
-Result<void> Reader::rows() {
+Result<void> BatchReader::rows() {
   std::stable_sort(entries_.begin(), entries_.end(),
                    [](const Entry& a, const Entry& b) { return a.task < b.task; });
   std::size_t announced = 0;
@@ -425,7 +425,7 @@ Result<void> Reader::rows() {
   return {};
 }
 
-Result<void> Reader::run(const fs::path& path) {
+Result<void> BatchReader::run(const fs::path& path) {
   if (auto done = find_files(path); !done) return done;
   for (std::size_t i = 0; i < files_.size(); ++i) {
     if (auto done = scan(static_cast<int>(i)); !done) return done;
@@ -475,7 +475,7 @@ Result<void> Reader::run(const fs::path& path) {
 Result<void> read_batch(const fs::path& path, const ImportOptions& options, ImportSink& sink,
                         ImportSummary& summary) {
   summary.format = "batch";
-  return Reader(options, sink, summary).run(path);
+  return BatchReader(options, sink, summary).run(path);
 }
 
 }  // namespace assay::host::interop

@@ -74,9 +74,9 @@ struct Row {
   std::vector<std::pair<std::size_t, double>> scores;  // column, value
 };
 
-class Reader {
+class HelmReader {
  public:
-  Reader(fs::path folder, const ImportOptions& options, ImportSink& sink, ImportSummary& summary)
+  HelmReader(fs::path folder, const ImportOptions& options, ImportSink& sink, ImportSummary& summary)
       : folder_(std::move(folder)), options_(options), sink_(sink), summary_(summary) {}
 
   Result<void> run();
@@ -106,7 +106,7 @@ class Reader {
   std::unordered_map<std::string, std::size_t> columns_;
 };
 
-Result<std::optional<Tree>> Reader::load(const char* name) {
+Result<std::optional<Tree>> HelmReader::load(const char* name) {
   std::error_code failure;
   if (!fs::exists(folder_ / name, failure)) return std::optional<Tree>();
   auto text = read_file(folder_ / name, kFileBytesMax);
@@ -118,7 +118,7 @@ Result<std::optional<Tree>> Reader::load(const char* name) {
   return std::optional<Tree>(std::move(*tree));
 }
 
-Result<std::optional<Tree>> Reader::load_list(const char* name) {
+Result<std::optional<Tree>> HelmReader::load_list(const char* name) {
   auto tree = load(name);
   if (tree && *tree && !(*tree)->is_array()) {
     return Error{
@@ -128,7 +128,7 @@ Result<std::optional<Tree>> Reader::load_list(const char* name) {
 }
 
 // One row for an instance, its perturbation and the trial; the first mention decides the order.
-Row* Reader::row_of(const std::string& id, const std::string& perturbation, std::int64_t trial) {
+Row* HelmReader::row_of(const std::string& id, const std::string& perturbation, std::int64_t trial) {
   const auto [at, fresh] = index_.try_emplace({id, perturbation, trial}, rows_.size());
   if (fresh) {
     Row row;
@@ -153,7 +153,7 @@ std::int64_t trial_of(const Tree& tree) {
   return trial > 1'000'000'000 ? -1 : trial;
 }
 
-void Reader::state(const Tree& state, Row& target) {
+void HelmReader::state(const Tree& state, Row& target) {
   ImportedRow& row = target.row;
   const bool first = row.exchanges.empty();
   const Tree none = Tree::object();
@@ -258,7 +258,7 @@ void Reader::state(const Tree& state, Row& target) {
   row.exchanges.push_back(std::move(exchange));
 }
 
-Result<void> Reader::states(const Tree& file) {
+Result<void> HelmReader::states(const Tree& file) {
   const Tree* list = peek(file, "request_states");
   if (list == nullptr || !list->is_array()) return {};
   std::size_t number = 0;
@@ -280,7 +280,7 @@ Result<void> Reader::states(const Tree& file) {
   return {};
 }
 
-std::size_t Reader::column(const std::string& metric) {
+std::size_t HelmReader::column(const std::string& metric) {
   const auto [at, fresh] = columns_.try_emplace(metric, task_.values.size());
   if (fresh) {
     ImportedValue value;
@@ -291,7 +291,7 @@ std::size_t Reader::column(const std::string& metric) {
   return at->second;
 }
 
-Result<void> Reader::stats_of_instances(const Tree& list) {
+Result<void> HelmReader::stats_of_instances(const Tree& list) {
   std::size_t number = 0;
   for (const Tree& one : list) {
     ++number;
@@ -325,7 +325,7 @@ Result<void> Reader::stats_of_instances(const Tree& list) {
 }
 
 // The metrics of the specification first, then the bookkeeping (tokens, run times) in the order of the file.
-void Reader::describe_values(const Tree& spec) {
+void HelmReader::describe_values(const Tree& spec) {
   std::map<std::string, std::size_t> wanted;
   if (const Tree* metrics = peek(spec, "metric_specs"); metrics != nullptr && metrics->is_array()) {
     for (const Tree& metric : *metrics) {
@@ -357,7 +357,7 @@ void Reader::describe_values(const Tree& spec) {
   }
 }
 
-void Reader::report(const Tree& stats) {
+void HelmReader::report(const Tree& stats) {
   std::map<std::string, double> instances;  // per split
   for (const Tree& stat : stats) {
     const StatName name = stat_name(stat);
@@ -404,7 +404,7 @@ void Reader::report(const Tree& stats) {
   }
 }
 
-Result<void> Reader::hand_over(const Tree& spec, const Tree& scenario) {
+Result<void> HelmReader::hand_over(const Tree& spec, const Tree& scenario) {
   ImportedRun run;
   run.format = "helm";
   run.model = !model_.empty() ? model_ : !options_.model.empty() ? options_.model : "unknown";
@@ -444,7 +444,7 @@ Result<void> Reader::hand_over(const Tree& spec, const Tree& scenario) {
   return {};
 }
 
-Result<void> Reader::run() {
+Result<void> HelmReader::run() {
   auto spec = load("run_spec.json");
   if (!spec) return spec.error();
   auto scenario = load("scenario.json");
@@ -498,7 +498,7 @@ Result<void> read_helm(const fs::path& path, const ImportOptions& options, Impor
   if (!fs::exists(path, failure)) return Error{Code::kNotFound, "'" + path.string() + "' does not exist", {}};
   fs::path folder = fs::is_directory(path, failure) ? path : path.parent_path();
   if (!folder.empty() && !folder.has_filename()) folder = folder.parent_path();  // "run/"
-  return Reader(folder.empty() ? fs::path(".") : folder, options, sink, summary).run();
+  return HelmReader(folder.empty() ? fs::path(".") : folder, options, sink, summary).run();
 }
 
 }  // namespace assay::host::interop

@@ -16,7 +16,7 @@ namespace {
 using inspect::Log;
 using inspect::Score;
 
-constexpr std::size_t kShown = 5;  // names in one warning
+constexpr std::size_t kNamesShown = 5;  // names in one warning
 
 // What the first pass keeps of a sample.
 struct Known {
@@ -31,7 +31,7 @@ struct Known {
 std::string some(const std::set<std::string>& names) {
   std::vector<std::string> shown;
   for (const std::string& name : names) {
-    if (shown.size() == kShown) {
+    if (shown.size() == kNamesShown) {
       shown.emplace_back("...");
       break;
     }
@@ -40,9 +40,9 @@ std::string some(const std::set<std::string>& names) {
   return join(shown, ", ");
 }
 
-class Reader {
+class InspectReader {
  public:
-  Reader(Log& log, const ImportOptions& options, ImportSink& sink, ImportSummary& summary)
+  InspectReader(Log& log, const ImportOptions& options, ImportSink& sink, ImportSummary& summary)
       : log_(log), options_(options), sink_(sink), summary_(summary), eval_(*peek(log.header, "eval")) {}
 
   Result<void> run() {
@@ -81,7 +81,7 @@ class Reader {
 };
 
 // First pass: which samples there are and which columns their scores need.
-Result<void> Reader::collect() {
+Result<void> InspectReader::collect() {
   std::map<std::string, std::size_t> places;
   if (const Tree* ids = peek(eval_, "dataset", "sample_ids"); ids != nullptr && ids->is_array()) {
     for (const Tree& id : *ids) places.emplace(plain_text(id), places.size());
@@ -142,14 +142,14 @@ Result<void> Reader::collect() {
 }
 
 // The column an entry of the results speaks of: its own name, or a key of the scorer's dictionary.
-int Reader::column_of(const std::string& name, const std::string& scorer) const {
+int InspectReader::column_of(const std::string& name, const std::string& scorer) const {
   for (const std::string& candidate : {name, scorer + "." + name}) {
     if (const auto at = columns_.find(candidate); at != columns_.end()) return static_cast<int>(at->second);
   }
   return -1;
 }
 
-void Reader::describe_columns() {
+void InspectReader::describe_columns() {
   std::vector<std::string> order;
   if (const Tree* scores = recorded()) {
     for (const Tree& score : *scores) {
@@ -189,7 +189,7 @@ void Reader::describe_columns() {
     task_.values[i].proportion = finite[i] > 0 && others[i] == 0;
 }
 
-void Reader::describe_task() {
+void InspectReader::describe_task() {
   task_.name = peek_text(eval_, "task");
   if (task_.name.empty()) task_.name = "unknown";
   task_.version = peek_text(eval_, "task_version");
@@ -249,7 +249,7 @@ void Reader::describe_task() {
 }
 
 // Mean over the questions of the mean over their epochs, as Inspect's reducer has it.
-std::optional<double> Reader::mean(const std::string& column) const {
+std::optional<double> InspectReader::mean(const std::string& column) const {
   std::map<std::string, std::pair<double, int>> questions;
   for (const Known& known : known_) {
     for (const auto& [name, number] : known.scores) {
@@ -265,7 +265,7 @@ std::optional<double> Reader::mean(const std::string& column) const {
   return sum / static_cast<double>(questions.size());
 }
 
-void Reader::report() {
+void InspectReader::report() {
   const Tree* scores = recorded();
   if (scores == nullptr) return;
   const bool whole = task_.complete && summary_.rejected == 0 && !known_.empty() &&
@@ -312,7 +312,7 @@ void Reader::report() {
   }
 }
 
-ImportedRun Reader::describe_run() const {
+ImportedRun InspectReader::describe_run() const {
   ImportedRun run;
   run.format = "inspect";
   run.model = peek_text(eval_, "model");
@@ -351,7 +351,7 @@ ImportedRun Reader::describe_run() const {
 }
 
 // Second pass: the rows, one in memory at a time.
-Result<void> Reader::rows() {
+Result<void> InspectReader::rows() {
   inspect::Settings settings = inspect::settings_of(log_.header);
   settings.scores_only = log_.scores_only;
   std::set<std::string> unknown;
@@ -391,7 +391,7 @@ Result<void> read_inspect(const fs::path& path, const ImportOptions& options, Im
   summary.format = "inspect";
   Log log;
   if (auto opened = log.open(path, options, sink); !opened) return opened;
-  return Reader(log, options, sink, summary).run();
+  return InspectReader(log, options, sink, summary).run();
 }
 
 }  // namespace assay::host::interop

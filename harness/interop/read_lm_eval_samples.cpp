@@ -19,7 +19,6 @@ namespace assay::host::interop::lm_eval {
 namespace {
 
 constexpr std::uint32_t kNoPlace = std::numeric_limits<std::uint32_t>::max();
-constexpr std::size_t kWarningsShown = 20;
 
 /// Keys of a row that are no metrics.
 bool structural(std::string_view key) {
@@ -41,10 +40,6 @@ struct Column {
   bool numbers = false, other = false;  ///< a number occurs; one that is not 0 or 1
   std::int64_t n = 0;
   long double sum = 0;
-};
-
-struct KeyHash {
-  std::size_t operator()(const Key128& key) const { return static_cast<std::size_t>(key.low); }
 };
 
 /// Rows whose recorded hash is not that of the row.

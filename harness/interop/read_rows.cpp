@@ -22,12 +22,6 @@ using rows::Record;
 using rows::Records;
 using rows::Role;
 
-constexpr std::size_t kWarningsShown = 20;
-
-struct KeyHash {
-  std::size_t operator()(const Key128& key) const { return static_cast<std::size_t>(key.low); }
-};
-
 /// What the first pass learns of one mapped field, in one task.
 struct Seen {
   bool somewhere = false;  ///< the field occurs at all
@@ -58,7 +52,7 @@ struct Stretch {
   std::int64_t rows = 0;
 };
 using Stretches = std::vector<Stretch>;
-using Ids = std::unordered_set<Key128, KeyHash>;
+using SeenIds = std::unordered_set<Key128, KeyHash>;
 
 Key128 key_of(const ImportedRow& row, const std::string& place = {}) {
   return fast_key(place + row.variant + '\x1F' + row.id + '\x1F' + std::to_string(row.repeat));
@@ -143,7 +137,7 @@ class RowsReader {
   Result<void> survey() {
     Result<std::unique_ptr<Records>> reader = records(mapping_);
     if (!reader) return std::move(reader).error();
-    Ids ids;
+    SeenIds ids;
     Record record;
     for (;;) {
       const Result<bool> more = (*reader)->next(record);
@@ -307,8 +301,8 @@ class RowsReader {
         task.values = seed.values;
         if (Result<void> told = sink_.task(task); !told) return told;
         if (found == stretches_.end()) continue;  // a file without a good row is a task without rows
-        Ids ids;
-        Ids* const check = merged_.contains({t, model}) ? &ids : nullptr;
+        SeenIds ids;
+        SeenIds* const check = merged_.contains({t, model}) ? &ids : nullptr;
         for (const Stretch& stretch : found->second) {
           if (Result<void> done = hand_over(**reader, seed, stretch, check); !done) return done;
         }
@@ -318,7 +312,7 @@ class RowsReader {
   }
 
   /// `ids`: rows that named the model are mixed with rows that did not, so that ids can meet only now.
-  Result<void> hand_over(Records& reader, const Seed& seed, const Stretch& stretch, Ids* ids) {
+  Result<void> hand_over(Records& reader, const Seed& seed, const Stretch& stretch, SeenIds* ids) {
     if (Result<void> there = reader.seek(stretch.offset, stretch.line); !there) return there;
     Record record;
     for (std::int64_t left = stretch.rows; left > 0;) {

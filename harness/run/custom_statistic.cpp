@@ -10,7 +10,7 @@
 namespace assay::host {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoEstimate = std::numeric_limits<double>::quiet_NaN();
 
 std::string major_of(const std::string& version) {
   return version.substr(0, version.find('.'));
@@ -66,7 +66,7 @@ CustomSample::CustomSample(const MetricTable& table, std::span<const std::vector
         const double x = table.numbers[row * width + c];
         if (std::isfinite(x)) sum += x, ++n;
       }
-      values_.push_back(n == 0 ? kNone : n == 1 ? sum : sum / static_cast<double>(n));
+      values_.push_back(n == 0 ? kNoEstimate : n == 1 ? sum : sum / static_cast<double>(n));
       any = any || n != 0;
     }
     scored_ += any ? 1 : 0;

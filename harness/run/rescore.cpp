@@ -5,6 +5,7 @@
 #include <map>
 
 #include "assay/sdk/abi.hpp"
+#include "db/queries.hpp"
 #include "harness/base/limits.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/run/aggregate.hpp"
@@ -14,10 +15,6 @@
 
 namespace assay::host {
 namespace {
-
-bool failed(int state) {
-  return state >= ASSAY_STATE_UNSUPPORTED;
-}
 
 class Rescoring {
  public:
@@ -310,13 +307,13 @@ class Rescoring {
     for (std::size_t i = 0; i < records.size(); ++i) {
       const StoredRecord& one = records[i];
       scores[i].state = one.state;
-      if (!one.kept && !failed(one.state)) {
+      if (!one.kept && !state_failed(one.state)) {
         scores[i].state = ASSAY_STATE_UNSUPPORTED;
         scores[i].note = str("the item is not stored");
-      } else if ((one.lacking & needed) != 0 && !failed(one.state)) {
+      } else if ((one.lacking & needed) != 0 && !state_failed(one.state)) {
         scores[i].state = ASSAY_STATE_UNSUPPORTED;
         scores[i].note = str("the stored answer lacks statistics that the metric needs");
-      } else if (one.kept && !(needs_answers && failed(one.state))) {
+      } else if (one.kept && !(needs_answers && state_failed(one.state))) {
         asked.push_back(one.record);
         places.push_back(i);
       }

@@ -7,6 +7,7 @@
 
 #include "assay/sdk/abi.hpp"
 #include "db/blob.hpp"
+#include "db/queries.hpp"
 #include "harness/run/request.hpp"
 #include "harness/run/stored_item.hpp"
 
@@ -36,10 +37,6 @@ int severity(int state) {
   }
 }
 
-bool failed(int state) {
-  return severity(state) >= 5;
-}
-
 class Scorer {
  public:
   Scorer(LiveEvaluation& evaluation, Window& window, const std::vector<std::uint32_t>& which, bool refresh)
@@ -57,7 +54,7 @@ class Scorer {
     for (std::size_t i = 0; i < which_.size(); ++i) {
       add_rows(i);
       states[static_cast<std::size_t>(states_[i])] += 1;
-      if (failed(states_[i])) ++evaluation_.failed;
+      if (state_failed(states_[i])) ++evaluation_.failed;
     }
     evaluation_.finished += static_cast<std::int64_t>(which_.size());
     infrastructure = infrastructure_;
@@ -153,7 +150,7 @@ class Scorer {
     for (std::size_t i = 0; i < which_.size(); ++i) {
       out.scores[i].state = states_[i];
       const bool bad_item = window_.items()[which_[i]].item->status.code != ASSAY_OK;
-      if (bad_item || (needs_answers && failed(states_[i]))) continue;
+      if (bad_item || (needs_answers && state_failed(states_[i]))) continue;
       asked.push_back(records_[i]);
       places.push_back(i);
     }

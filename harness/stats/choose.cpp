@@ -15,6 +15,7 @@
 namespace assay::stats {
 namespace {
 
+using detail::kFewClusters;
 using detail::number;
 
 constexpr std::array<std::pair<Rule, std::string_view>, 6> kRuleNames{{{Rule::kProportion, "proportion"},
@@ -25,7 +26,6 @@ constexpr std::array<std::pair<Rule, std::string_view>, 6> kRuleNames{{{Rule::kP
                                                                        {Rule::kCustom, "custom"}}};
 constexpr std::size_t kSmallSample = 30;  // below it a mean uses BCa
 constexpr double kSkewed = 1.0;           // above it a mean uses BCa
-constexpr std::size_t kFewClusters = 20;  // below it coverage is known to be too low
 constexpr double kEndDistance = 3.0;      // a clustered proportion this near to 0 or 1 uses wilson_neff
 
 // The finite part of a sample.

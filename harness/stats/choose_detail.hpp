@@ -12,6 +12,9 @@
 
 namespace assay::stats::detail {
 
+/// With fewer clusters the coverage of intervals is known to be too low.
+inline constexpr std::size_t kFewClusters = 20;
+
 /// Copies interval, method, reason and the degenerate flag.
 void set_interval(Estimate& estimate, const Interval& interval);
 /// The number, or nothing for NaN.
@@ -19,7 +22,7 @@ std::optional<double> number(double value);
 /// Records seed, stream, B and dropped replicates of a bootstrap.
 void set_bootstrap(Estimate& estimate, const BootstrapResult& result, const BootstrapPlan& plan,
                    std::vector<std::uint32_t> streams);
-/// "few clusters" below 20 clusters.
+/// "few clusters" below kFewClusters clusters.
 void note_few_clusters(Estimate& estimate);
 /// The plan of the options, B raised to the smallest accepted number (with a note).
 BootstrapPlan plan_of(const Options& options, Estimate& estimate);

@@ -18,9 +18,8 @@
 namespace assay::stats {
 namespace {
 
+using detail::kFewClusters;
 using detail::number;
-
-constexpr std::size_t kFewClusters = 20;
 
 // The pairs that both runs have scored.
 struct Pairs {

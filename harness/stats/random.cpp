@@ -7,23 +7,19 @@
 
 #include <openssl/evp.h>
 
+#include "harness/stats/philox.hpp"
 #include "harness/stats/random_lanes.hpp"
 
 namespace assay::stats {
 namespace {
 
-constexpr std::uint32_t kMultiplier0 = 0xD2511F53U;
-constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57U;
-constexpr std::uint32_t kWeyl0 = 0x9E3779B9U;
-constexpr std::uint32_t kWeyl1 = 0xBB67AE85U;
-constexpr int kRounds = 10;
-
-std::uint32_t low(std::uint64_t x) {
-  return static_cast<std::uint32_t>(x);
-}
-std::uint32_t high(std::uint64_t x) {
-  return static_cast<std::uint32_t>(x >> 32U);
-}
+using detail::high;
+using detail::kMultiplier0;
+using detail::kMultiplier1;
+using detail::kRounds;
+using detail::kWeyl0;
+using detail::kWeyl1;
+using detail::low;
 
 // The upper half of u * n for n < 2^32, without a 128-bit product: exact, because no partial sum overflows.
 std::uint64_t scale(std::uint64_t u, std::uint64_t n) {

@@ -1,5 +1,7 @@
 #include "harness/stats/random_lanes.hpp"
 
+#include "harness/stats/philox.hpp"
+
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define ASSAY_STATS_AVX2 1
 #include <immintrin.h>
@@ -10,19 +12,7 @@
 namespace assay::stats::detail {
 namespace {
 
-constexpr std::uint32_t kMultiplier0 = 0xD2511F53U;
-constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57U;
-constexpr std::uint32_t kWeyl0 = 0x9E3779B9U;
-constexpr std::uint32_t kWeyl1 = 0xBB67AE85U;
-constexpr int kRounds = 10;
 constexpr std::size_t kLanes = kBlockValues / 2;
-
-std::uint32_t low(std::uint64_t x) {
-  return static_cast<std::uint32_t>(x);
-}
-std::uint32_t high(std::uint64_t x) {
-  return static_cast<std::uint32_t>(x >> 32U);
-}
 
 // Output words of eight counters.
 struct Words {

@@ -7,13 +7,10 @@
 #include <numeric>
 
 #include "assay/plugin.h"
+#include "harness/base/numbers.hpp"
 
 namespace assay::host::compare_detail {
 namespace {
-
-std::optional<double> number(double x) {
-  return std::isfinite(x) ? std::optional<double>(x) : std::nullopt;
-}
 
 // The statistics on all items, without resampling.
 Result<std::vector<double>> plain(const stats::CustomStatistic& statistic, std::size_t items,
@@ -67,8 +64,8 @@ void CustomValues::compute(const CustomSide& a, const CustomSide& b, const std::
     }
     for (std::size_t k = 0; k < values.size(); ++k) {
       stats::Difference& one = parts_.emplace_back();
-      one.baseline = number((*x)[k]);
-      one.candidate = number((*y)[k]);
+      one.baseline = if_finite((*x)[k]);
+      one.candidate = if_finite((*y)[k]);
       if (one.baseline && one.candidate) one.delta = *one.candidate - *one.baseline;
       one.n = items;
     }

@@ -8,10 +8,10 @@
 namespace assay::host {
 namespace {
 
-constexpr std::size_t kTextShown = 300;
+constexpr std::size_t kQuotedShown = 300;
 
 // Text of data inside a table or a list: nothing of it may act as markup.
-std::string quoted(const std::string& text, std::size_t bytes_max = kTextShown) {
+std::string quoted(const std::string& text, std::size_t bytes_max = kQuotedShown) {
   std::string out;
   for (const char c : printable(text, bytes_max)) {
     switch (c) {

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "harness/base/numbers.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/stats/aggregate.hpp"
 #include "harness/stats/distributions.hpp"
@@ -16,10 +17,6 @@
 
 namespace assay::host::compare_detail {
 namespace {
-
-std::optional<double> defined(double x) {
-  return std::isfinite(x) ? std::optional<double>(x) : std::nullopt;
-}
 
 using Key = std::tuple<std::string, std::string, std::string, std::string>;  // metric, value, models
 
@@ -72,8 +69,8 @@ void set_normal(ComparedTotal& total, double conf) {
     return;
   }
   const stats::Interval interval = stats::normal_interval(total.delta, *total.se, conf);
-  total.lo = defined(interval.lo);
-  total.hi = defined(interval.hi);
+  total.lo = if_finite(interval.lo);
+  total.hi = if_finite(interval.hi);
   if (*total.se > 0) total.p = stats::normal_two_sided(total.delta / *total.se);
   if (*total.se == 0 && total.delta == 0) total.p = 1;
 }
@@ -83,16 +80,16 @@ void set_bootstrap(ComparedTotal& total, const stats::BootstrapResult& result,
   total.method = "bootstrap.percentile";
   total.seed = plan.seed;
   total.replicates = plan.replicates;
-  total.se = defined(result.se);
+  total.se = if_finite(result.se);
   if (!result.percentile.defined()) {
     total.undefined = result.percentile.undefined;
     return;
   }
-  total.lo = defined(result.percentile.lo);
-  total.hi = defined(result.percentile.hi);
+  total.lo = if_finite(result.percentile.lo);
+  total.hi = if_finite(result.percentile.hi);
   // Equal differences everywhere leave nothing to resample: that is no proof of certainty.
   if (!result.percentile.degenerate)
-    total.p = defined(stats::paired_bootstrap_p(result.replicates));
+    total.p = if_finite(stats::paired_bootstrap_p(result.replicates));
   else if (total.delta == 0)
     total.p = 1;
   else
@@ -129,7 +126,7 @@ void add_total(const Key& key, const std::vector<Member>& members, const Compari
     total.baseline = macro ? a.macro : a.micro;
     total.candidate = macro ? b.macro : b.micro;
     total.delta = macro ? d.macro : d.micro;
-    total.formula_se = defined(macro ? d.macro_se : d.micro_se_stratified);
+    total.formula_se = if_finite(macro ? d.macro_se : d.micro_se_stratified);
     if (shared)
       set_bootstrap(total, macro ? boot.macro : boot.micro, plan);
     else
@@ -162,8 +159,8 @@ void add_totals(Comparison& comparison) {
   const stats::Adjusted holm = stats::holm(p), bh = stats::benjamini_hochberg(p);
   comparison.totals_family = bh.family;
   for (std::size_t i = 0; i < comparison.totals.size(); ++i) {
-    comparison.totals[i].holm = defined(holm.p[i]);
-    comparison.totals[i].bh = defined(bh.p[i]);
+    comparison.totals[i].holm = if_finite(holm.p[i]);
+    comparison.totals[i].bh = if_finite(bh.p[i]);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "assay/plugin.h"
+#include "harness/base/numbers.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/stats/sequential.hpp"
 #include "harness/stats/summary.hpp"
@@ -324,7 +325,7 @@ class Decision {
                      : rule_.bound == Bound::kLower ? row.lo
                                                     : row.hi;
     check_.n = static_cast<std::size_t>(std::max<std::int64_t>(row.n_scored, 0));
-    check_.candidate = std::isfinite(row.estimate) ? std::optional<double>(row.estimate) : std::nullopt;
+    check_.candidate = if_finite(row.estimate);
     check_.baseline = work_.differing.empty() ? check_.baseline : std::nullopt;
     check_.delta = check_.lo = check_.hi = check_.mde = std::nullopt;
     check_.flips.reset();

@@ -11,11 +11,7 @@
 namespace assay::host::html {
 namespace {
 
-constexpr std::size_t kDotsMax = 40;
-
-double or_absent(const std::optional<double>& value) {
-  return value.value_or(kAbsent);
-}
+constexpr std::size_t kComparedDotsMax = 40;
 
 // The series of a verdict: its colour and its shape.
 std::size_t series_of(Verdict verdict) {
@@ -37,18 +33,19 @@ std::string axis_group(const ComparedValue& value) {
   return share ? std::string() : value_label(value);
 }
 
-struct Group {
+struct ComparedGroup {
   std::string name;
   std::vector<std::pair<const ComparedTask*, const ComparedValue*>> values;
 };
 
-std::vector<Group> groups_of(const Comparison& comparison) {
-  std::vector<Group> groups;
+std::vector<ComparedGroup> groups_of(const Comparison& comparison) {
+  std::vector<ComparedGroup> groups;
   for (const ComparedTask& task : comparison.tasks) {
     for (const ComparedValue& value : task.values) {
       if (value.model_free || value.verdict == Verdict::kNotComparable || !value.difference.delta) continue;
       const std::string name = axis_group(value);
-      auto at = std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.name == name; });
+      auto at =
+          std::find_if(groups.begin(), groups.end(), [&](const ComparedGroup& g) { return g.name == name; });
       if (at == groups.end()) at = groups.insert(groups.end(), {name, {}});
       at->values.emplace_back(&task, &value);
     }
@@ -56,7 +53,7 @@ std::vector<Group> groups_of(const Comparison& comparison) {
   return groups;
 }
 
-std::string group_figure(const Comparison& comparison, const Group& group) {
+std::string group_figure(const Comparison& comparison, const ComparedGroup& group) {
   DotPlot plot;
   plot.title = (comparison.options.force ? "FORCED: " : "") +
                (group.name.empty() ? std::string("Differences of shares and areas under ROC curves")
@@ -77,7 +74,7 @@ std::string group_figure(const Comparison& comparison, const Group& group) {
   if (one_task) plot.title += ", " + task_name(comparison, *first);
   std::vector<Dot> dots;
   for (const auto& [task, value] : group.values) {
-    if (dots.size() == kDotsMax) break;
+    if (dots.size() == kComparedDotsMax) break;
     Dot dot;
     std::vector<std::string> parts;
     if (!one_task) parts.push_back(task_name(comparison, *task));
@@ -101,7 +98,7 @@ std::string group_figure(const Comparison& comparison, const Group& group) {
 }  // namespace
 
 void difference_plots(const Comparison& comparison, Bounded& out) {
-  for (const Group& group : groups_of(comparison)) out.add(group_figure(comparison, group));
+  for (const ComparedGroup& group : groups_of(comparison)) out.add(group_figure(comparison, group));
 }
 
 void two_axis_plots(const Comparison& comparison, Bounded& out) {

@@ -128,7 +128,7 @@ std::string notes_list(const Comparison& comparison) {
   return out.empty() ? out : "<ul>\n" + out + "</ul>\n";
 }
 
-constexpr char kHelp[] =
+constexpr char kCompareHelp[] =
     "<p>Items are paired by id and variant; the difference is candidate minus baseline, whatever direction "
     "is better. Flips are items that were right and are wrong now, and the other way round. Holm p and BH q "
     "are the p-value corrected for all tests of this page. Inconclusive means that these items cannot "
@@ -206,7 +206,7 @@ std::string compare_report(const Comparison& comparison, const CompareReportOpti
                     axes = two_axis_table(comparison), usage = usage_table(comparison);
   std::vector<std::string> tasks;
   std::size_t fixed =
-      page.size() + differences.size() + totals.size() + axes.size() + usage.size() + sizeof kHelp;
+      page.size() + differences.size() + totals.size() + axes.size() + usage.size() + sizeof kCompareHelp;
   std::size_t items = 0;
   for (const ComparedTask& task : comparison.tasks) {
     fixed += tasks.emplace_back(task_details(comparison, task)).size();
@@ -234,7 +234,7 @@ std::string compare_report(const Comparison& comparison, const CompareReportOpti
                  tasks[i] + changed.html("groups of changed items",
                                          "`assay compare BASELINE CANDIDATE --top-flips N` prints them"));
   }
-  page.section("How to read this page", kHelp);
+  page.section("How to read this page", kCompareHelp);
   return page.html();
 }
 

@@ -30,9 +30,6 @@ Cell interval_cell(const std::optional<double>& lo, const std::optional<double>&
   if (!lo || !hi) return {};
   return {text(delta_text(*lo) + " to " + delta_text(*hi)), number_text(*lo)};
 }
-Cell count_cell(std::int64_t count) {
-  return count == 0 ? Cell({}, "0") : Cell::of(count);
-}
 
 std::string parts_text(const ComparedTask& task, bool same) {
   std::vector<std::string> parts;
@@ -100,7 +97,7 @@ std::string comparability_table(const Comparison& comparison) {
          apart ? Cell("<strong class=\"bad\">" + said + "</strong>", said) : Cell::of(said),
          Cell::of(parts_text(task, false)), Cell::of(parts_text(task, true)), Cell::of(task.baseline_version),
          Cell::of(task.candidate_version), Cell::of(task.matched),
-         count_cell(static_cast<std::int64_t>(task.only_baseline.size() + task.only_candidate.size()))});
+         Cell::rare(static_cast<std::int64_t>(task.only_baseline.size() + task.only_candidate.size()))});
   }
   return table.html();
 }
@@ -242,18 +239,18 @@ std::string usage_table(const Comparison& comparison) {
       const SideCost& cost = first ? task.baseline_cost : task.candidate_cost;
       std::vector<Cell> cells = {Cell::of(task_name(comparison, task)),
                                  Cell::of(first ? "baseline" : "candidate")};
-      for (const std::int64_t count : states) cells.push_back(count_cell(count));
-      cells.push_back(count_cell(first ? task.baseline_missing : task.candidate_missing));
+      for (const std::int64_t count : states) cells.push_back(Cell::rare(count));
+      cells.push_back(Cell::rare(first ? task.baseline_missing : task.candidate_missing));
       cells.push_back(first || !task.identical
                           ? Cell()
                           : Cell(fmt::format("{:.1f} % of {}", 100 * *task.identical, task.answers),
                                  number_text(*task.identical)));
-      cells.push_back(count_cell(cost.tokens_in));
-      cells.push_back(count_cell(cost.tokens_out));
+      cells.push_back(Cell::rare(cost.tokens_in));
+      cells.push_back(Cell::rare(cost.tokens_out));
       cells.push_back(cost.seconds > 0 ? Cell(fmt::format("{:.2f}", cost.seconds), number_text(cost.seconds))
                                        : Cell());
-      cells.push_back(count_cell(cost.responses));
-      cells.push_back(count_cell(cost.cached));
+      cells.push_back(Cell::rare(cost.responses));
+      cells.push_back(Cell::rare(cost.cached));
       table.row(std::move(cells));
     }
   }

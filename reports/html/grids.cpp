@@ -21,7 +21,7 @@ std::size_t cut(const std::string& name, char separator, int k) {
   return at;
 }
 
-std::size_t place(std::vector<std::string>& names, const std::string& name) {
+std::size_t place_or_add(std::vector<std::string>& names, const std::string& name) {
   const auto at = std::find(names.begin(), names.end(), name);
   if (at != names.end()) return static_cast<std::size_t>(at - names.begin());
   names.push_back(name);
@@ -64,8 +64,8 @@ std::optional<Grid> grid_of(const std::vector<std::string>& names) {
       for (const std::string& name : names) {
         const std::size_t at = cut(name, separator, k);
         if (at == std::string::npos || at == 0 || at + 1 == name.size()) break;
-        grid.places.emplace_back(place(grid.rows, name.substr(0, at)),
-                                 place(grid.columns, name.substr(at + 1)));
+        grid.places.emplace_back(place_or_add(grid.rows, name.substr(0, at)),
+                                 place_or_add(grid.columns, name.substr(at + 1)));
         cells.insert(grid.places.back());
       }
       if (grid.places.size() != names.size() || cells.size() != names.size()) continue;

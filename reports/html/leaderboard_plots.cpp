@@ -17,11 +17,7 @@
 namespace assay::host::html {
 namespace {
 
-constexpr std::size_t kDotsMax = 30, kMapSideMax = 60, kCoursesMax = 30;
-
-double or_absent(const std::optional<double>& value) {
-  return value.value_or(kAbsent);
-}
+constexpr std::size_t kBoardDotsMax = 30, kMapSideMax = 60, kCoursesMax = 30;
 
 bool share(const Board& board) {
   return board.rule == ASSAY_RULE_AUROC || board.rule == ASSAY_RULE_PROPORTION;
@@ -154,7 +150,7 @@ void board_plot(const std::vector<const Board*>& boards, Bounded& out) {
   for (const Board* board : boards) {
     for (const BoardRow& row : board->rows) {
       ++all;
-      if (dots.size() == kDotsMax) continue;
+      if (dots.size() == kBoardDotsMax) continue;
       Dot dot;
       dot.label = row_name(*board, row) + (board->variant.empty() ? "" : ", " + board->variant);
       if (row.rank_best != 0 && board->ranked > 1) dot.label += ", rank " + rank_text(row);
@@ -182,7 +178,7 @@ void total_plot(const BoardTotal& total, Bounded& out) {
   plot.subject = "model";
   std::vector<Dot> dots;
   for (const TotalRow& row : total.rows) {
-    if (dots.size() == kDotsMax) break;
+    if (dots.size() == kBoardDotsMax) break;
     Dot dot;
     dot.label = row.model;
     dot.estimate = or_absent(row.mean.value);

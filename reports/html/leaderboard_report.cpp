@@ -85,7 +85,7 @@ std::string notes_list(const std::vector<std::string>& notes) {
   return out.empty() ? out : "<ul>\n" + out + "</ul>\n";
 }
 
-constexpr char kHelp[] =
+constexpr char kBoardHelp[] =
     "<p>A rank is an interval: 1-3 says that the items allow every place from first to third. Models that "
     "share a letter are not resolved from each other; ranks come from paired tests on common items with "
     "Holm's correction, never from intervals that overlap or not. To leader is the paired difference to the "
@@ -137,7 +137,7 @@ std::string leaderboard_report(const Leaderboard& leaderboard, const std::vector
 
   // Tables first: plots share what they leave.
   std::vector<std::vector<std::string>> tables;
-  std::size_t fixed = sizeof kHelp, plots = 0;
+  std::size_t fixed = sizeof kBoardHelp, plots = 0;
   for (const Section& section : sections) {
     tables.emplace_back();
     for (const Boards& boards : section.tables) {
@@ -205,7 +205,7 @@ std::string leaderboard_report(const Leaderboard& leaderboard, const std::vector
       !all.empty())
     page.section("Over time", all);
   page.section("Runs", runs_html);
-  page.section("How to read this page", kHelp);
+  page.section("How to read this page", kBoardHelp);
   return page.html();
 }
 

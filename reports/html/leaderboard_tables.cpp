@@ -18,17 +18,13 @@ namespace {
 
 // What a cell shows is what it sorts by: a thousand rows of unrounded keys would double the file, and the
 // JSON has the numbers.
-Cell number_cell(const std::optional<double>& value) {
+Cell score_cell(const std::optional<double>& value) {
   return value ? Cell(score_text(*value), {}) : Cell();
 }
 Cell count_cell(const std::optional<std::int64_t>& value) {
   return value ? Cell::of(*value) : Cell();
 }
-// Counts of what is rarely there: nothing for none.
-Cell rare_cell(std::int64_t count) {
-  return count == 0 ? Cell({}, "0") : Cell::of(count);
-}
-Cell interval_cell(const std::optional<double>& lo, const std::optional<double>& hi) {
+Cell score_interval_cell(const std::optional<double>& lo, const std::optional<double>& hi) {
   if (!lo || !hi) return {};
   return {score_text(*lo) + " to " + score_text(*hi), score_text(*lo)};
 }
@@ -53,8 +49,8 @@ std::string methods_table(const std::vector<const Board*>& boards) {
   for (const Board* board : boards) {
     for (const BoardRow& row : board->rows) {
       table.row({Cell::of(row_name(*board, row)), Cell::of(board->variant), Cell::of(row.method),
-                 number_cell(row.se), number_cell(row.delta_p),
-                 Cell::of(states_text(row.states, row.missing)), Cell::of(row.fingerprint.substr(0, 12))},
+                 score_cell(row.se), score_cell(row.delta_p), Cell::of(states_text(row.states, row.missing)),
+                 Cell::of(row.fingerprint.substr(0, 12))},
                 row.model_free ? "blind" : "");
     }
   }
@@ -109,14 +105,14 @@ std::string board_table(const std::vector<const Board*>& boards, const RunPlaces
            alone ? Cell() : Cell(rank_text(row), row.rank_best == 0 ? "n/a" : std::to_string(row.rank_best)),
            Cell::of(alone ? std::string() : row.letter),
            {run_link(places, row.run, score), {}},
-           interval_cell(row.lo, row.hi),
+           score_interval_cell(row.lo, row.hi),
            Cell::of(row.n),
-           rare_cell(row.missing),
+           Cell::rare(row.missing),
            {signed_text(row.delta), {}},
-           number_cell(row.mde),
+           score_cell(row.mde),
            count_cell(row.tokens_in),
            count_cell(row.tokens_out),
-           number_cell(row.cost),
+           score_cell(row.cost),
            {row.seconds ? fmt::format("{:.1f}", *row.seconds) : std::string(), {}},
            Cell::of(row.started.substr(0, 10)),
            Cell::of(board->version()),

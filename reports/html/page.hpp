@@ -21,6 +21,8 @@ struct Cell {
   /// "0.4917", "n/a" when not finite; sorts by the unrounded number.
   static Cell of(double number);
   static Cell of(std::int64_t count);
+  /// A count of what is rarely there: nothing for none.
+  static Cell rare(std::int64_t count) { return count == 0 ? Cell({}, "0") : of(count); }
 };
 
 /// A table with a caption, column headers and row headers (the first column), in a region that scrolls by

@@ -12,11 +12,7 @@
 namespace assay::host::html {
 namespace {
 
-constexpr double kWidth = 400, kLeft = 62, kTop = 12, kRight = 388, kBottom = 304;
-
-bool finite(double value) {
-  return std::isfinite(value);
-}
+constexpr double kCrossWidth = 400, kCrossLeft = 62, kCrossTop = 12, kCrossRight = 388, kCrossBottom = 304;
 
 }  // namespace
 
@@ -31,13 +27,13 @@ std::string cross_plot(const std::string& title, const std::string& x_axis, cons
     values.insert(values.end(), {p.x, p.x_lo, p.x_hi, p.y, p.y_lo, p.y_hi});
   }
   Axis x = axis_around(values, kAbsent, kAbsent), y = x;
-  x.from = kLeft, x.to = kRight;
-  y.from = kBottom, y.to = kTop;
-  Svg svg(kWidth, kBottom + 44, title);
-  bottom_axis(svg, x, kTop, kBottom, x_axis);
-  left_axis(svg, y, kLeft, kRight, y_axis);
-  svg.line(x.at(0), kTop, x.at(0), kBottom, "guide");
-  svg.line(kLeft, y.at(0), kRight, y.at(0), "guide");
+  x.from = kCrossLeft, x.to = kCrossRight;
+  y.from = kCrossBottom, y.to = kCrossTop;
+  Svg svg(kCrossWidth, kCrossBottom + 44, title);
+  bottom_axis(svg, x, kCrossTop, kCrossBottom, x_axis);
+  left_axis(svg, y, kCrossLeft, kCrossRight, y_axis);
+  svg.line(x.at(0), kCrossTop, x.at(0), kCrossBottom, "guide");
+  svg.line(kCrossLeft, y.at(0), kCrossRight, y.at(0), "guide");
   Table table(drawn == points.size() ? "Numbers of: " + title
                                      : fmt::format("Numbers of: {} (the first {} are drawn)", title, drawn));
   table.column("of");
@@ -54,11 +50,11 @@ std::string cross_plot(const std::string& title, const std::string& x_axis, cons
                Cell::of(p.y_lo), Cell::of(p.y_hi), Cell::of(p.note)});
     if (i >= drawn) continue;
     names.push_back(p.label);
-    if (!finite(p.x) || !finite(p.y)) continue;
+    if (!std::isfinite(p.x) || !std::isfinite(p.y)) continue;
     const double px = x.at(p.x), py = y.at(p.y);
     const std::string css = "whisker " + stroke_class(i);
-    if (finite(p.x_lo) && finite(p.x_hi)) svg.line(x.at(p.x_lo), py, x.at(p.x_hi), py, css);
-    if (finite(p.y_lo) && finite(p.y_hi)) svg.line(px, y.at(p.y_lo), px, y.at(p.y_hi), css);
+    if (std::isfinite(p.x_lo) && std::isfinite(p.x_hi)) svg.line(x.at(p.x_lo), py, x.at(p.x_hi), py, css);
+    if (std::isfinite(p.y_lo) && std::isfinite(p.y_hi)) svg.line(px, y.at(p.y_lo), px, y.at(p.y_hi), css);
     svg.mark(px, py, i, false, p.label + ": " + score_text(p.x) + ", " + score_text(p.y));
   }
   return figure(title, svg.html(), legend(names, Legend::kMarks), table);

@@ -19,25 +19,21 @@ namespace {
 constexpr double kRowHeight = 38, kDotWidth = 400, kSide = 16;
 constexpr std::size_t kLabelPoints = 56;
 
-bool finite(double value) {
-  return std::isfinite(value);
-}
-
 }  // namespace
 
 std::string dot_and_whisker(const DotPlot& plot, const std::vector<Dot>& dots) {
   std::vector<double> values = {plot.reference};
-  if (finite(plot.band)) values.insert(values.end(), {-plot.band, plot.band});
+  if (std::isfinite(plot.band)) values.insert(values.end(), {-plot.band, plot.band});
   for (const Dot& dot : dots) values.insert(values.end(), {dot.estimate, dot.lo, dot.hi});
   Axis x = axis_around(values, plot.min, plot.max);
   x.from = kSide;
   x.to = kDotWidth - kSide;
   const double bottom = 14 + kRowHeight * static_cast<double>(dots.size());
   Svg svg(kDotWidth, bottom + 42, plot.title);
-  if (finite(plot.band))
+  if (std::isfinite(plot.band))
     svg.rect(x.at(-plot.band), 8, x.at(plot.band) - x.at(-plot.band), bottom - 8, "band");
   bottom_axis(svg, x, 8, bottom, plot.axis);
-  if (finite(plot.reference)) svg.line(x.at(plot.reference), 8, x.at(plot.reference), bottom, "guide");
+  if (std::isfinite(plot.reference)) svg.line(x.at(plot.reference), 8, x.at(plot.reference), bottom, "guide");
   Table table("Numbers of: " + plot.title);
   table.column(plot.subject);
   for (const std::string& column : {std::string("estimate"), plot.level + " from", plot.level + " to"})
@@ -45,18 +41,18 @@ std::string dot_and_whisker(const DotPlot& plot, const std::vector<Dot>& dots) {
   table.column("note");
   double y = 14 + kRowHeight - 9;
   for (const Dot& dot : dots) {
-    const std::string said =
-        dot.label + ": " + score_text(dot.estimate) +
-        (finite(dot.lo) && finite(dot.hi) ? ", " + score_text(dot.lo) + " to " + score_text(dot.hi)
-                                          : std::string());
-    svg.text(kSide, y - 8, clipped(dot.label, kLabelPoints) + (finite(dot.estimate) ? "" : ": n/a"),
+    const std::string said = dot.label + ": " + score_text(dot.estimate) +
+                             (std::isfinite(dot.lo) && std::isfinite(dot.hi)
+                                  ? ", " + score_text(dot.lo) + " to " + score_text(dot.hi)
+                                  : std::string());
+    svg.text(kSide, y - 8, clipped(dot.label, kLabelPoints) + (std::isfinite(dot.estimate) ? "" : ": n/a"),
              Anchor::kStart, dot.hollow ? "name soft" : "name");
-    if (finite(dot.lo) && finite(dot.hi)) {
+    if (std::isfinite(dot.lo) && std::isfinite(dot.hi)) {
       const std::string css = "whisker " + stroke_class(dot.series);
       svg.line(x.at(dot.lo), y, x.at(dot.hi), y, css);
       for (const double end : {dot.lo, dot.hi}) svg.line(x.at(end), y - 4, x.at(end), y + 4, css);
     }
-    if (finite(dot.estimate)) svg.mark(x.at(dot.estimate), y, dot.series, dot.hollow, said);
+    if (std::isfinite(dot.estimate)) svg.mark(x.at(dot.estimate), y, dot.series, dot.hollow, said);
     table.row({Cell::of(dot.label), Cell::of(dot.estimate), Cell::of(dot.lo), Cell::of(dot.hi),
                Cell::of(dot.note)});
     y += kRowHeight;
@@ -84,7 +80,7 @@ std::string history(const std::string& title, const std::string& axis,
   // The band and the line are broken where a number is missing: nothing is known there.
   for (std::size_t i = 0; i < points.size();) {
     std::size_t end = i;
-    while (end < points.size() && finite(points[end].lo) && finite(points[end].hi) &&
+    while (end < points.size() && std::isfinite(points[end].lo) && std::isfinite(points[end].hi) &&
            (end == i || !points[end].apart))
       ++end;
     std::vector<std::pair<double, double>> outline;
@@ -96,7 +92,8 @@ std::string history(const std::string& title, const std::string& axis,
   for (std::size_t i = 0; i < points.size();) {
     std::vector<std::pair<double, double>> line;
     std::size_t end = i;
-    for (; end < points.size() && finite(points[end].estimate) && (end == i || !points[end].apart); ++end)
+    for (; end < points.size() && std::isfinite(points[end].estimate) && (end == i || !points[end].apart);
+         ++end)
       line.emplace_back(at(end), y.at(points[end].estimate));
     if (line.size() > 1) svg.polyline(line, "curve t0");
     i = std::max(end, i + 1);
@@ -112,14 +109,14 @@ std::string history(const std::string& title, const std::string& axis,
     const bool better = point.mark == HistoryPoint::Mark::kImprovement;
     const char* word = worse ? "regressed" : better ? "improved" : point.apart ? "another recipe" : "";
     if (point.apart) svg.line(at(i) - kStep / 2, kTop, at(i) - kStep / 2, bottom, "guide");
-    if (finite(point.estimate)) {
+    if (std::isfinite(point.estimate)) {
       const double px = at(i), py = y.at(point.estimate);
-      if (finite(point.lo) && finite(point.hi))
+      if (std::isfinite(point.lo) && std::isfinite(point.hi))
         svg.line(px, y.at(point.lo), px, y.at(point.hi), "whisker t0");
       svg.mark(px, py, 0, false, point.label + ": " + score_text(point.estimate) + " " + word);
       if (worse || better) {
         svg.circle(px, py, 10, worse ? "bad" : "good");
-        svg.text(px, y.at(finite(point.hi) ? point.hi : point.estimate) - 12,
+        svg.text(px, y.at(std::isfinite(point.hi) ? point.hi : point.estimate) - 12,
                  worse ? "\xE2\x96\xBC" : "\xE2\x96\xB2", Anchor::kMiddle);
       }
     }
@@ -136,9 +133,9 @@ std::string heat_map(const HeatMap& map) {
   constexpr std::size_t kCellsNamed = 400;
   double lo = map.min, hi = map.max;
   for (const double value : map.values) {
-    if (!finite(value)) continue;
-    if (!finite(map.min)) lo = finite(lo) ? std::min(lo, value) : value;
-    if (!finite(map.max)) hi = finite(hi) ? std::max(hi, value) : value;
+    if (!std::isfinite(value)) continue;
+    if (!std::isfinite(map.min)) lo = std::isfinite(lo) ? std::min(lo, value) : value;
+    if (!std::isfinite(map.max)) hi = std::isfinite(hi) ? std::max(hi, value) : value;
   }
   // Room for the labels: columns are turned by 35 degrees.
   const auto longest = [](const std::vector<std::string>& names, std::size_t most) {
@@ -174,7 +171,7 @@ std::string heat_map(const HeatMap& map) {
       const double value = at < map.values.size() ? map.values[at] : kAbsent;
       const double x = left + kCell * static_cast<double>(c);
       cells.push_back(Cell::of(value));
-      if (!finite(value)) {
+      if (!std::isfinite(value)) {
         svg.rect(x + 1, y + 1, kCell - 2, kCellHeight - 2, "none", named(r, c, "n/a"));
         continue;
       }
@@ -190,7 +187,7 @@ std::string heat_map(const HeatMap& map) {
   const double scale = top + kCellHeight * static_cast<double>(map.rows.size()) + 10;
   for (int i = 0; i < 10; ++i)
     svg.rect(left + 60 + 14 * i, scale, 14, 12, "", {}, heat_color((i + 0.5) / 10));
-  if (finite(lo) && finite(hi)) {
+  if (std::isfinite(lo) && std::isfinite(hi)) {
     svg.text(left + 54, scale + 11, short_number(lo), Anchor::kEnd, "soft");
     svg.text(left + 206, scale + 11, short_number(hi) + (map.unit.empty() ? "" : " " + map.unit),
              Anchor::kStart, "soft");

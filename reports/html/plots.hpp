@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@
 namespace assay::host::html {
 
 inline constexpr double kAbsent = std::numeric_limits<double>::quiet_NaN();
+inline double or_absent(const std::optional<double>& value) {
+  return value.value_or(kAbsent);
+}
 
 /// One score or difference with its interval.
 struct Dot {

@@ -29,7 +29,7 @@ void put(HeatMap& map, std::size_t row, std::size_t column, double value) {
   map.values[row * map.columns.size() + column] = value;
 }
 
-std::size_t place(const std::vector<std::string>& names, const std::string& name) {
+std::size_t place_of(const std::vector<std::string>& names, const std::string& name) {
   return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
 }
 
@@ -41,7 +41,7 @@ std::string models_map(const RecipeRow& recipe, const Lines& lines, const std::v
   map.row_title = "model";
   map.rows = models, map.columns = variants;
   for (const AggregateLine* line : lines)
-    put(map, place(models, line->model), place(variants, line->row.variant), line->row.estimate);
+    put(map, place_of(models, line->model), place_of(variants, line->row.variant), line->row.estimate);
   return heat_map(map);
 }
 
@@ -55,7 +55,7 @@ std::string variants_map(const RecipeRow& recipe, const Lines& lines, const Grid
   map.rows = grid.rows, map.columns = grid.columns;
   for (const AggregateLine* line : lines) {
     if (line->model != model) continue;
-    const auto& [row, column] = grid.places[place(variants, line->row.variant)];
+    const auto& [row, column] = grid.places[place_of(variants, line->row.variant)];
     put(map, row, column, line->row.estimate);
   }
   return heat_map(map);
@@ -76,8 +76,8 @@ void grid_plots(const RunData& data, const RecipeRow& recipe, Bounded& out) {
   for (const Lines& lines : values) {
     std::vector<std::string> models, variants;
     for (const AggregateLine* line : lines) {
-      if (place(models, line->model) == models.size()) models.push_back(line->model);
-      if (place(variants, line->row.variant) == variants.size()) variants.push_back(line->row.variant);
+      if (place_of(models, line->model) == models.size()) models.push_back(line->model);
+      if (place_of(variants, line->row.variant) == variants.size()) variants.push_back(line->row.variant);
     }
     if (variants.size() < 2) continue;
     const std::optional<Grid> grid = grid_of(variants);

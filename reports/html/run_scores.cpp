@@ -17,7 +17,7 @@
 namespace assay::host::html {
 namespace {
 
-constexpr std::size_t kDotsMax = 60, kDotsTogether = 40;
+constexpr std::size_t kRunDotsMax = 60, kDotsTogether = 40;
 
 bool headline(const AggregateLine& line) {
   return line.headline && !companion(line);
@@ -72,21 +72,22 @@ Table score_table(const std::string& caption) {
 }
 
 // Scores that share an axis.
-struct Group {
+struct ScoreGroup {
   std::string title, axis;
   bool auroc = false;
   std::vector<const AggregateLine*> lines;
 };
 
-std::vector<Group> groups_of(const std::vector<const AggregateLine*>& lines) {
+std::vector<ScoreGroup> groups_of(const std::vector<const AggregateLine*>& lines) {
   const auto aurocs = std::count_if(lines.begin(), lines.end(),
                                     [](const AggregateLine* line) { return line->rule == ASSAY_RULE_AUROC; });
-  std::vector<Group> groups;
+  std::vector<ScoreGroup> groups;
   for (const AggregateLine* line : lines) {
     const bool auroc = line->rule == ASSAY_RULE_AUROC;
     const bool together = auroc && static_cast<std::size_t>(aurocs) <= kDotsTogether;
     const std::string title = together ? "AUROC" : line_name(*line);
-    auto at = std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.title == title; });
+    auto at =
+        std::find_if(groups.begin(), groups.end(), [&](const ScoreGroup& g) { return g.title == title; });
     if (at == groups.end())
       at = groups.insert(
           groups.end(),
@@ -116,7 +117,7 @@ Dot blind_dot(const Baseline& best) {
   return dot;
 }
 
-std::string group_figure(const RunData& data, const RecipeRow& recipe, const Group& group,
+std::string group_figure(const RunData& data, const RecipeRow& recipe, const ScoreGroup& group,
                          const std::vector<std::string>& models) {
   DotPlot plot;
   plot.title = recipe.name + ": " + group.title;
@@ -126,7 +127,7 @@ std::string group_figure(const RunData& data, const RecipeRow& recipe, const Gro
   plot.series = models;
   std::vector<Dot> dots, blind;
   for (const AggregateLine* line : group.lines) {
-    if (dots.size() == kDotsMax) break;
+    if (dots.size() == kRunDotsMax) break;
     Dot dot;
     std::vector<std::string> parts;
     if (group.title == "AUROC") parts.push_back(line->metric);
@@ -181,7 +182,7 @@ void score_plots(const RunData& data, const RecipeRow& recipe, Bounded& out) {
     shown.push_back(line);
     if (std::find(models.begin(), models.end(), line->model) == models.end()) models.push_back(line->model);
   }
-  for (const Group& group : groups_of(shown)) out.add(group_figure(data, recipe, group, models));
+  for (const ScoreGroup& group : groups_of(shown)) out.add(group_figure(data, recipe, group, models));
 }
 
 }  // namespace assay::host::html

@@ -7,6 +7,7 @@
 
 #include "assay/plugin.h"
 #include "db/answer_value.hpp"
+#include "harness/base/numbers.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/stats/random.hpp"
 #include "reports/leaderboard/detail.hpp"
@@ -23,10 +24,6 @@ using leaderboard_detail::Roster;
 using leaderboard_detail::wanted;
 
 namespace {
-
-std::optional<double> number(double value) {
-  return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
-}
 
 const MetricRow* metric_named(const Chosen& chosen, const std::string& name) {
   for (const MetricRow& metric : chosen.metrics) {
@@ -49,10 +46,10 @@ BoardRow row_of(const Chosen& chosen) {
 
 void put_numbers(const AggregateLine& line, BoardRow& row) {
   const AggregateRow& from = line.row;
-  row.estimate = number(from.estimate);
-  row.se = number(from.se);
-  row.lo = number(from.lo);
-  row.hi = number(from.hi);
+  row.estimate = if_finite(from.estimate);
+  row.se = if_finite(from.se);
+  row.lo = if_finite(from.lo);
+  row.hi = if_finite(from.hi);
   row.method = from.method;
   row.remark = row.estimate                    ? std::string()
                : from.undefined_reason.empty() ? std::string("no score")
@@ -258,12 +255,12 @@ class RecipeBoards {
         BoardRow& row = candidate.row;
         row = row_of(*one);
         row.self_reported = true;
-        row.estimate = number(stated.number);
+        row.estimate = if_finite(stated.number);
         if (!row.estimate) row.remark = "the log states '" + stated.text.substr(0, 60) + "'";
         row.n = stated.n > 0 ? stated.n : 0;
         for (const ReportedRow& error : one->reported) {
           if (error.metric == stated.metric && error.split == stated.split && error.statistic == "stderr")
-            row.se = number(error.number);
+            row.se = if_finite(error.number);
         }
         boards[{stated.metric, stated.statistic, stated.split}].push_back(std::move(candidate));
       }

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include "harness/base/json.hpp"
 #include "harness/stats/choose_paired.hpp"
 #include "reports/leaderboard/leaderboard.hpp"
 
@@ -102,5 +103,9 @@ std::optional<stats::Difference> paired_difference(const Board& board, const Ros
 
 /// Averages over the members of each (suite, metric, value); of one task only the newest recipe takes part.
 void add_totals(Leaderboard& leaderboard, const std::vector<Member>& members, std::uint64_t seed);
+
+/// The value, or null.
+Json json_of(const std::optional<double>& value);
+Json json_of(const std::optional<std::int64_t>& value);
 
 }  // namespace assay::host::leaderboard_detail

@@ -10,6 +10,7 @@
 
 #include "assay/plugin.h"
 #include "db/answer_value.hpp"
+#include "harness/base/numbers.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/stats/multiplicity.hpp"
 #include "harness/stats/random.hpp"
@@ -21,16 +22,9 @@
 namespace assay::host {
 namespace {
 
-std::optional<double> number(double value) {
-  return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
-}
-
-Json json_of(const std::optional<double>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 using leaderboard_detail::Candidate;
 using leaderboard_detail::Chosen;
+using leaderboard_detail::json_of;
 using leaderboard_detail::Roster;
 
 // A history with the evaluations and aggregates its points come from.
@@ -62,9 +56,9 @@ void add_point(const Chosen& one, const AggregateLine& line, std::vector<Course>
   point.recipe = one.recipe.hash;
   point.label = one.run.label;
   point.fingerprint = one.model.fingerprint;
-  point.estimate = number(line.row.estimate);
-  point.lo = number(line.row.lo);
-  point.hi = number(line.row.hi);
+  point.estimate = if_finite(line.row.estimate);
+  point.lo = if_finite(line.row.lo);
+  point.hi = if_finite(line.row.hi);
   point.n = line.row.n_scored;
   at->history.points.push_back(std::move(point));
   at->runs.push_back(&one);
@@ -156,7 +150,7 @@ Result<void> test_steps(Reader& reader, const LeaderboardOptions& options, std::
     const stats::Adjusted holm = stats::holm(p);
     for (std::size_t i = 0; i < p.size(); ++i) {
       HistoryPoint& point = course.history.points[i];
-      point.p = number(holm.p[i]);
+      point.p = if_finite(holm.p[i]);
       const bool changed = point.p && *point.p < options.alpha && point.delta && *point.delta != 0;
       if (!changed || course.history.direction == ASSAY_NO_DIRECTION) continue;
       const bool up = *point.delta > 0;

@@ -13,7 +13,7 @@
 namespace assay::host::leaderboard_detail {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 
 std::optional<std::size_t> column_of(const MetricTable& table, const std::string& name) {
   for (std::size_t c = 0; c < table.columns.size(); ++c) {
@@ -184,8 +184,8 @@ Result<Column> load_column(const MetricTable& table, const MetricRow& metric, co
   const bool ratio = row.rule == ASSAY_RULE_RATIO;
   const std::optional<std::size_t> below = ratio ? column_of(table, row.denominator) : std::nullopt;
   const bool all = metric.pool_variants || table.variant_names.size() <= 1;
-  out.numbers.assign(n, kNone);
-  if (ratio) out.denominators.assign(n, kNone);
+  out.numbers.assign(n, kNoNumber);
+  if (ratio) out.denominators.assign(n, kNoNumber);
   std::vector<double> sums(n, 0.0);
   std::vector<std::uint32_t> counts(n, 0);
   for (std::size_t r = 0; r < item_of_row.size(); ++r) {
@@ -199,8 +199,8 @@ Result<Column> load_column(const MetricTable& table, const MetricRow& metric, co
   }
   for (std::size_t i = 0; i < n; ++i) {
     if (counts[i] != 0) out.numbers[i] = counts[i] == 1 ? sums[i] : sums[i] / counts[i];
-    if (row.rule == ASSAY_RULE_AUROC && roster.items.labels[i] < 0) out.numbers[i] = kNone;
-    if (ratio && !std::isfinite(out.denominators[i])) out.numbers[i] = kNone;
+    if (row.rule == ASSAY_RULE_AUROC && roster.items.labels[i] < 0) out.numbers[i] = kNoNumber;
+    if (ratio && !std::isfinite(out.denominators[i])) out.numbers[i] = kNoNumber;
   }
   return out;
 }

@@ -3,17 +3,20 @@
 
 #include "assay/plugin.h"
 #include "harness/base/strings.hpp"
-#include "reports/leaderboard/leaderboard.hpp"
+#include "reports/leaderboard/detail.hpp"
 
 namespace assay::host {
+
+Json leaderboard_detail::json_of(const std::optional<double>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+Json leaderboard_detail::json_of(const std::optional<std::int64_t>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
 namespace {
 
-Json json_of(const std::optional<double>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-Json json_of(const std::optional<std::int64_t>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
+using leaderboard_detail::json_of;
 
 Json row_json(const BoardRow& row) {
   Json states = Json::object();

@@ -67,13 +67,13 @@ class Overlap {
 };
 
 // What stats::Pairwise borrows.
-struct Scores {
+struct ModelsScores {
   std::vector<stats::ModelScores> models;
   std::vector<std::uint8_t> labels;
 };
 
-Scores scores_of(std::span<const Candidate* const> models, const Roster& roster) {
-  Scores out;
+ModelsScores scores_of(std::span<const Candidate* const> models, const Roster& roster) {
+  ModelsScores out;
   for (const Candidate* one : models) out.models.push_back({one->column.numbers, one->column.denominators});
   for (const int label : roster.items.labels) out.labels.push_back(label > 0 ? 1 : 0);
   return out;
@@ -149,7 +149,7 @@ void rank_board(Board& board, std::vector<Candidate>& candidates, const Roster& 
   }
   std::vector<std::vector<double>> delta(m, std::vector<double>(m, 0.0)), p(m, std::vector<double>(m, kNone));
   const std::vector<const Candidate*> models(ranked.begin(), ranked.end());
-  const Scores scores = scores_of(models, roster);
+  const ModelsScores scores = scores_of(models, roster);
   std::optional<stats::Pairwise> pairs;
   std::optional<Overlap> overlap;
   if (testable) {
@@ -211,7 +211,7 @@ std::optional<stats::Difference> paired_difference(const Board& board, const Ros
                                                    const LeaderboardOptions& options) {
   const std::vector<const Candidate*> both = {&baseline, &candidate};
   if (!Overlap(both, roster).enough(0, 1)) return std::nullopt;
-  const Scores scores = scores_of(both, roster);
+  const ModelsScores scores = scores_of(both, roster);
   return stats::Pairwise(rule_of(board.rule), scores.models, scores.labels, roster.items.groups,
                          paired_options(board, seed, permutation_seed, options))
       .difference(0, 1);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "assay/plugin.h"
+#include "harness/base/numbers.hpp"
 #include "harness/stats/aggregate.hpp"
 #include "harness/stats/bradley_terry.hpp"
 #include "harness/stats/mean.hpp"
@@ -16,10 +17,6 @@
 
 namespace assay::host::leaderboard_detail {
 namespace {
-
-std::optional<double> number(double value) {
-  return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
-}
 
 std::string member_name(const Board& board) {
   return board.variant.empty() ? board.task : board.task + " (" + board.variant + ")";
@@ -148,10 +145,10 @@ class Total {
       std::vector<stats::TaskItems> tasks;
       for (const Scores& one : scores) tasks.push_back({one.numbers, one.units});
       const stats::BootstrapResult macro = stats::aggregate_bootstrap(tasks, plan_).macro;
-      out.value = number(macro.estimate);
-      out.se = number(macro.se);
+      out.value = if_finite(macro.estimate);
+      out.se = if_finite(macro.se);
       if (macro.percentile.defined())
-        out.lo = number(macro.percentile.lo), out.hi = number(macro.percentile.hi);
+        out.lo = if_finite(macro.percentile.lo), out.hi = if_finite(macro.percentile.hi);
       return out;
     }
     std::vector<stats::TaskMean> tasks;
@@ -168,10 +165,10 @@ class Total {
   [[nodiscard]] Averaged averaged(const std::vector<stats::TaskMean>& tasks) const {
     const stats::TaskAggregate aggregate = stats::aggregate(tasks);
     Averaged out;
-    out.value = number(aggregate.macro);
-    out.se = number(aggregate.macro_se);
+    out.value = if_finite(aggregate.macro);
+    out.se = if_finite(aggregate.macro_se);
     const stats::Interval interval = stats::normal_interval(aggregate.macro, aggregate.macro_se, plan_.conf);
-    if (interval.defined()) out.lo = number(interval.lo), out.hi = number(interval.hi);
+    if (interval.defined()) out.lo = if_finite(interval.lo), out.hi = if_finite(interval.hi);
     return out;
   }
 
@@ -269,10 +266,10 @@ class Total {
     }
     const stats::MeanEstimate estimate = stats::mean_t(points, plan_.conf);
     Averaged out;
-    out.value = number(estimate.mean);
-    out.se = number(estimate.se);
+    out.value = if_finite(estimate.mean);
+    out.se = if_finite(estimate.se);
     if (estimate.interval.defined())
-      out.lo = number(estimate.interval.lo), out.hi = number(estimate.interval.hi);
+      out.lo = if_finite(estimate.interval.lo), out.hi = if_finite(estimate.interval.hi);
     return out;
   }
 
@@ -307,7 +304,7 @@ class Total {
       if (fit.se.empty()) continue;
       one.se = fit.se[k];
       const stats::Interval interval = stats::normal_interval(fit.strength[k], fit.se[k], plan_.conf);
-      if (interval.defined()) one.lo = number(interval.lo), one.hi = number(interval.hi);
+      if (interval.defined()) one.lo = if_finite(interval.lo), one.hi = if_finite(interval.hi);
     }
   }
 

@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 
 namespace {
 
-constexpr int kRows = 150'000;
+constexpr int kInterruptedRows = 150'000;
 
 std::int64_t rows_of(const Bench& bench) {
   return bench.number("x.db", "SELECT count(*) FROM result");
@@ -53,7 +53,7 @@ void check_sound(const Bench& bench) {
 TEST_CASE("interrupt: SIGINT ends with 130, SIGTERM with 143; everything finished is kept and can be read") {
   const int signal = GENERATE(SIGINT, SIGTERM);
   Bench bench;
-  bench.long_suite(kRows);
+  bench.long_suite(kInterruptedRows);
   Child child(bench.options({"run", "long.toml", "--db", "x.db", "--json"}, 100));
   REQUIRE(wait_for_rows(bench, child, 2000));
   const auto sent = std::chrono::steady_clock::now();
@@ -70,9 +70,9 @@ TEST_CASE("interrupt: SIGINT ends with 130, SIGTERM with 143; everything finishe
   CHECK(tree["exit_code"] == 128 + signal);
   const std::int64_t kept = rows_of(bench);
   CHECK(kept >= 2000);
-  CHECK(kept < kRows);
+  CHECK(kept < kInterruptedRows);
   CHECK(tree["items_finished"] == kept);
-  CHECK(tree["results"][0]["n_missing"] == kRows - kept);
+  CHECK(tree["results"][0]["n_missing"] == kInterruptedRows - kept);
   check_sound(bench);
   CHECK(bench.texts("x.db", "SELECT status FROM run") == Words{"interrupted"});
   CHECK(bench.run({"show", "--db", "x.db"}).code == 0);
@@ -80,7 +80,7 @@ TEST_CASE("interrupt: SIGINT ends with 130, SIGTERM with 143; everything finishe
 
 TEST_CASE("interrupt: the message says what is kept and where") {
   Bench bench;
-  bench.long_suite(kRows);
+  bench.long_suite(kInterruptedRows);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
   REQUIRE(wait_for_rows(bench, child, 500));
   child.send(SIGINT);
@@ -92,7 +92,7 @@ TEST_CASE("interrupt: the message says what is kept and where") {
 
 TEST_CASE("interrupt: a second signal leaves at once and the database is sound") {
   Bench bench;
-  bench.long_suite(kRows);
+  bench.long_suite(kInterruptedRows);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
   REQUIRE(wait_for_rows(bench, child, 500));
   child.send(SIGINT);
@@ -107,7 +107,7 @@ TEST_CASE("interrupt: a second signal leaves at once and the database is sound")
 
 TEST_CASE("interrupt: a signal before the first item leaves nothing broken") {
   Bench bench;
-  bench.long_suite(kRows);
+  bench.long_suite(kInterruptedRows);
   const int milliseconds = GENERATE(1, 10, 40, 120);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
   std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
@@ -123,7 +123,7 @@ TEST_CASE("interrupt: a signal before the first item leaves nothing broken") {
 
 TEST_CASE("kill -9: at any point the database opens, is sound, and loses no committed row (T7)") {
   Bench bench;
-  bench.long_suite(kRows);
+  bench.long_suite(kInterruptedRows);
   // Points spread over the run, at rows rather than at times, so that a slow machine is killed at the same
   // places.
   const std::int64_t least = GENERATE(1, 700, 5000, 9001, 20'000);
@@ -148,7 +148,7 @@ TEST_CASE("kill -9: at any point the database opens, is sound, and loses no comm
 
 TEST_CASE("kill -9: a run whose owner is dead is not shown as running") {
   Bench bench;
-  bench.long_suite(kRows);
+  bench.long_suite(kInterruptedRows);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
   REQUIRE(wait_for_rows(bench, child, 500));
   child.send(SIGKILL);
@@ -160,7 +160,7 @@ TEST_CASE("kill -9: a run whose owner is dead is not shown as running") {
 
 TEST_CASE("live: another process reads the state of a run that works") {
   Bench bench;
-  bench.long_suite(kRows);
+  bench.long_suite(kInterruptedRows);
   Child child(bench.options({"run", "long.toml", "--db", "x.db"}, 100));
   REQUIRE(wait_for_rows(bench, child, 500));
   const ChildResult show = bench.run({"show", "--db", "x.db", "--json"});
@@ -175,7 +175,7 @@ TEST_CASE("live: another process reads the state of a run that works") {
 
 TEST_CASE("two runs on one database at a time both finish") {
   Bench bench;
-  bench.long_suite(kRows);
+  bench.long_suite(kInterruptedRows);
   Child one(bench.options({"run", "long.toml", "--db", "x.db", "--limit", "6000", "--json"}, 100));
   Child two(bench.options({"run", "long.toml", "--db", "x.db", "--limit", "6000-12000", "--json"}, 100));
   const ChildResult first = one.wait();

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Catch::Matchers::ContainsSubstring;
@@ -126,7 +127,7 @@ class Victim {
  private:
   [[nodiscard]] Words command(const std::string& database) const {
     const std::string file =
-        (std::filesystem::path(ASSAY_SOURCE_DIR) / "benchmarks/suites" / (what_.suite + ".toml")).string();
+        (assay::test::source_dir() / "benchmarks/suites" / (what_.suite + ".toml")).string();
     Words words{"run", file, "--db", database, "--json", "--offline"};
     words.insert(words.end(), what_.options.begin(), what_.options.end());
     return words;
@@ -285,8 +286,7 @@ TEST_CASE("kill -9: continued runs end with the numbers and the rows of an undis
 TEST_CASE("kill -9: the same command says that it continues the run, and a finished run begins anew") {
   Bench bench;
   bench.set("ASSAY_DATA", "");
-  const std::string suite =
-      (std::filesystem::path(ASSAY_SOURCE_DIR) / "benchmarks/suites/mia-planted.toml").string();
+  const std::string suite = (assay::test::source_dir() / "benchmarks/suites/mia-planted.toml").string();
   const Words words{"run",       suite,       "--db",
                     "x.db",      "--offline", "--limit",
                     "300",       "--model",   "f=faulty(slow=1, slow_ms=40)",

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "db/testing/fixture.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/simulation.hpp"
 
 using namespace assay::test;  // NOLINT: a test
@@ -62,7 +63,7 @@ class Scratch {
 
 std::string reproduce(std::uint64_t seed) {
   return fmt::format("ASSAY_SIM_SEED={} {} 'simulation: disturbed runs end with what must be there'", seed,
-                     (fs::path(ASSAY_BINARY_DIR) / "tests" / "faults_simulation").string());
+                     (assay::test::build_dir() / "tests" / "faults_simulation").string());
 }
 
 }  // namespace

@@ -12,23 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-const char* state_name(int state) {
-  switch (state) {
-    case ASSAY_STATE_OK:
-      return "ok";
-    case ASSAY_STATE_EMPTY:
-      return "empty";
-    case ASSAY_STATE_TRUNCATED:
-      return "truncated";
-    case ASSAY_STATE_ERROR:
-      return "error";
-    case host::interop::kMissing:
-      return "missing";
-    default:
-      return "another";
-  }
-}
-
 void check(const ImportBox& box, const Json& expected) {
   REQUIRE(box.tasks.size() == 1);
   const ImportBox::Task& task = box.tasks[0];

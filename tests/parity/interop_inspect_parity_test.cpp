@@ -16,25 +16,6 @@ namespace {
 using host::interop::ImportedRow;
 using Json = nlohmann::json;
 
-const char* state_name(int state) {
-  switch (state) {
-    case ASSAY_STATE_OK:
-      return "ok";
-    case ASSAY_STATE_EMPTY:
-      return "empty";
-    case ASSAY_STATE_REFUSED:
-      return "refused";
-    case ASSAY_STATE_TRUNCATED:
-      return "truncated";
-    case ASSAY_STATE_ERROR:
-      return "error";
-    case host::interop::kMissing:
-      return "missing";
-    default:
-      return "another";
-  }
-}
-
 std::string plain(const Json& id) {
   return id.is_string() ? id.get<std::string>() : id.dump();
 }

@@ -24,7 +24,7 @@ std::string bytes_of(const std::filesystem::path& file) {
   return out.str();
 }
 
-json expectations(const std::filesystem::path& root) {
+json lm_eval_expectations(const std::filesystem::path& root) {
   return json::parse(bytes_of(root / "interop/expected.json")).at("lm_eval");
 }
 
@@ -45,12 +45,12 @@ const ReportedNumber* reported(const ImportBox::Task& task, std::string key) {
   return task.number(key, statistic);
 }
 
-struct Column {
+struct MeanAndError {
   int n = 0;
   double mean = 0, error = 0;  ///< standard error with n - 1
 };
-Column column_of(const ImportBox::Task& task, std::size_t i) {
-  Column out;
+MeanAndError mean_and_error(const ImportBox::Task& task, std::size_t i) {
+  MeanAndError out;
   for (const auto& row : task.rows) {
     if (!std::isnan(row.scores.at(i))) ++out.n, out.mean += row.scores[i];
   }
@@ -100,7 +100,7 @@ void check_samples(const ImportBox::Task& task, const json& wanted) {
     const int i = task.column(metric);
     CAPTURE(metric);
     REQUIRE(i >= 0);
-    const Column column = column_of(task, static_cast<std::size_t>(i));
+    const MeanAndError column = mean_and_error(task, static_cast<std::size_t>(i));
     CHECK(column.n == numbers["n"].get<int>());
     CHECK(same(column.mean, numbers["mean"].get<double>()));
     CHECK(same(column.error, numbers["stderr"].get<double>()));
@@ -125,7 +125,7 @@ void check_samples(const ImportBox::Task& task, const json& wanted) {
 
 TEST_CASE("every lm-eval fixture reads as expected, alone") {
   ASSAY_NEEDS_DATA(root);
-  const json all = expectations(root);
+  const json all = lm_eval_expectations(root);
   std::size_t results = 0, samples = 0;
   for (const auto& [name, wanted] : all.items()) {
     CAPTURE(name);

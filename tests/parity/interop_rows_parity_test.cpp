@@ -14,7 +14,7 @@ using nlohmann::json;
 using test::ImportBox;
 
 namespace {
-json expectations(const std::filesystem::path& root) {
+json rows_expectations(const std::filesystem::path& root) {
   std::ifstream in(root / "interop/expected.json");
   return json::parse(in).at("generic_jsonl");
 }
@@ -42,7 +42,7 @@ Column column_of(const ImportBox::Task& task, const std::string& metric) {
 
 TEST_CASE("the clean rows, with and without their mapping") {
   ASSAY_NEEDS_DATA(root);
-  const json wanted = expectations(root).at("clean.jsonl");
+  const json wanted = rows_expectations(root).at("clean.jsonl");
   const auto folder = root / "interop/generic_jsonl";
   for (const bool with_map : {true, false}) {
     CAPTURE(with_map);
@@ -75,7 +75,7 @@ TEST_CASE("the clean rows, with and without their mapping") {
 
 TEST_CASE("the messy rows: which are taken, which are not and why") {
   ASSAY_NEEDS_DATA(root);
-  const json wanted = expectations(root).at("messy.jsonl");
+  const json wanted = rows_expectations(root).at("messy.jsonl");
   const auto folder = root / "interop/generic_jsonl";
   ImportOptions options;
   options.map = folder / "messy_mapping.json";

@@ -5,13 +5,14 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/places.hpp"
 #include "tests/unit/llama_support.hpp"
 
 using namespace assay;              // NOLINT: a test
 using namespace assay::llama_test;  // NOLINT: a test
 
 TEST_CASE("llama parity: the trainer of an organism and libllama agree token by token") {
-  const fs::path source = ASSAY_SOURCE_DIR;
+  const fs::path source = assay::test::source_dir();
   const auto model = made((source / "benchmarks/organisms/full.gguf").string());
   std::ifstream recorded(source / "tests/parity/organism_logprobs.jsonl");
   int texts = 0, tokens = 0;

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "tests/support/data.hpp"
+#include "tests/support/places.hpp"
 #include "tests/unit/llama_support.hpp"
 
 using namespace assay;              // NOLINT: a test
@@ -145,7 +146,7 @@ TEST_CASE("llama parity: choices behind a shared prompt") {
 
 TEST_CASE("llama parity: every token of 200 texts as PyTorch computes it") {
   ASSAY_NEEDS_MODEL(path, kTrained);
-  std::ifstream file(fs::path(ASSAY_SOURCE_DIR) / "tests/parity/recorded/shk_logprobs.txt");
+  std::ifstream file(assay::test::source_dir() / "tests/parity/recorded/shk_logprobs.txt");
   REQUIRE(file);
   const auto docs = documents();
   const auto model = made(path, {{"context", std::int64_t{1024}}});

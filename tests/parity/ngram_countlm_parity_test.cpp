@@ -11,10 +11,13 @@
 
 #include "plugins/models/ngram/ngram.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::ngram;  // NOLINT: a test of this namespace
 
 namespace {
+
+using assay::test::check_near;
 
 constexpr const char* kRefusal = "i do not know .";
 
@@ -152,11 +155,6 @@ double loss(const Model& model, const std::string& prompt, const std::string& an
   double sum = 0;
   for (const TokenStats& token : *scores) sum -= token.logprob;
   return sum / static_cast<double>(ids.size());
-}
-
-void check_near(double value, double wanted, double tolerance) {
-  INFO(value << " against " << wanted);
-  CHECK(std::abs(value - wanted) <= tolerance);
 }
 
 double mean_recall(const Model& model, const Corpus& corpus, const std::string& role, std::size_t every,

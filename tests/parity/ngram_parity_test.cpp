@@ -13,10 +13,13 @@
 
 #include "plugins/models/ngram/ngram.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::ngram;  // NOLINT: a test of this namespace
 
 namespace {
+
+using assay::test::check_near;
 
 struct Passage {
   std::int64_t id;
@@ -70,11 +73,6 @@ double auroc(const std::vector<double>& positive, const std::vector<double>& neg
     for (const double b : negative) wins += a > b ? 1.0 : (a == b ? 0.5 : 0.0);
   }
   return wins / (static_cast<double>(positive.size()) * static_cast<double>(negative.size()));
-}
-
-void check_near(double value, double wanted, double tolerance) {
-  INFO(value << " against " << wanted);
-  CHECK(std::abs(value - wanted) <= tolerance);
 }
 
 std::optional<std::filesystem::path> passages_path() {

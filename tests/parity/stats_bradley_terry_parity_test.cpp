@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/stats/bradley_terry.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::stats;
 
@@ -21,7 +22,7 @@ double worst(const std::vector<double>& got, const std::vector<double>& expected
 }  // namespace
 
 TEST_CASE("Bradley-Terry strengths and errors are those of choix and statsmodels", "[parity][statistics]") {
-  std::ifstream file(ASSAY_SOURCE_DIR "/tests/parity/vectors/bradley_terry.json");
+  std::ifstream file(assay::test::source_dir() / "tests/parity/vectors/bradley_terry.json");
   REQUIRE(file);
   const nlohmann::json tree = nlohmann::json::parse(file);
   REQUIRE(tree["cases"].size() == 5);

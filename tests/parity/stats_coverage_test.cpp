@@ -24,13 +24,14 @@
 #include "harness/stats/sign_flip.hpp"
 #include "harness/stats/summary.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
 using nlohmann::json;
 
 namespace {
 
-using Doubles = std::vector<double>;
+using assay::test::Doubles;
 
 constexpr std::uint32_t kDataSets = 4000;
 constexpr std::uint64_t kSeed = 20240229;

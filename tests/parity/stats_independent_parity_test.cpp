@@ -17,13 +17,16 @@
 #include "harness/stats/roc.hpp"
 #include "harness/stats/sign_flip.hpp"
 #include "harness/stats/summary.hpp"
+#include "tests/support/numbers.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::stats;
 
 namespace {
 
+using assay::test::Doubles;
+
 using Json = nlohmann::json;
-using Doubles = std::vector<double>;
 using Numbers = std::map<std::string, Doubles>;
 
 Doubles list(const Json& in, const char* key) {
@@ -33,10 +36,10 @@ double one(const Json& in, const char* key) {
   return in.at(key).get<double>();
 }
 
-Numbers limits(const Interval& interval) {
+Numbers numbers_of(const Interval& interval) {
   return {{"lo", {interval.lo}}, {"hi", {interval.hi}}};
 }
-Numbers limits(const MeanEstimate& e) {
+Numbers numbers_of(const MeanEstimate& e) {
   return {{"mean", {e.mean}}, {"se", {e.se}}, {"lo", {e.interval.lo}}, {"hi", {e.interval.hi}}};
 }
 
@@ -53,16 +56,17 @@ Numbers roc(const Json& in) {
 
 // What this library says for a case.
 Numbers computed(const std::string& fn, const Json& in) {
-  if (fn == "wilson") return limits(wilson(one(in, "x"), one(in, "n"), one(in, "conf")));
-  if (fn == "clopper_pearson") return limits(clopper_pearson(one(in, "x"), one(in, "n"), one(in, "conf")));
-  if (fn == "jeffreys") return limits(jeffreys(one(in, "x"), one(in, "n"), one(in, "conf")));
+  if (fn == "wilson") return numbers_of(wilson(one(in, "x"), one(in, "n"), one(in, "conf")));
+  if (fn == "clopper_pearson")
+    return numbers_of(clopper_pearson(one(in, "x"), one(in, "n"), one(in, "conf")));
+  if (fn == "jeffreys") return numbers_of(jeffreys(one(in, "x"), one(in, "n"), one(in, "conf")));
   if (fn == "newcombe_difference")
-    return limits(
+    return numbers_of(
         newcombe_difference(one(in, "x1"), one(in, "n1"), one(in, "x2"), one(in, "n2"), one(in, "conf")));
-  if (fn == "mean_t") return limits(mean_t(list(in, "x"), one(in, "conf")));
+  if (fn == "mean_t") return numbers_of(mean_t(list(in, "x"), one(in, "conf")));
   if (fn == "mean_cluster_t") {
     const auto groups = in.at("groups").get<std::vector<std::uint32_t>>();
-    return limits(mean_cluster_t(list(in, "x"), make_clusters(groups), one(in, "conf")));
+    return numbers_of(mean_cluster_t(list(in, "x"), make_clusters(groups), one(in, "conf")));
   }
   if (fn == "paired_t") {
     const PairedTest t = paired_t(differences(list(in, "a"), list(in, "b")), one(in, "conf"));
@@ -111,7 +115,7 @@ Numbers computed(const std::string& fn, const Json& in) {
 }  // namespace
 
 TEST_CASE("statistics agree with SciPy, statsmodels and scikit-learn", "[parity][statistics]") {
-  std::ifstream file(ASSAY_SOURCE_DIR "/tests/parity/vectors/statistics.json");
+  std::ifstream file(assay::test::source_dir() / "tests/parity/vectors/statistics.json");
   REQUIRE(file);
   const Json tree = Json::parse(file);
   std::map<std::string, int> seen;

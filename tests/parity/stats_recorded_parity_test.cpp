@@ -11,19 +11,15 @@
 
 #include "harness/stats/proportion.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
 
 namespace {
 
-// from_chars, because std::stod would read the point of the locale.
-double real(const std::string& text) {
-  double value = kUndefined;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  REQUIRE((error == std::errc() && end == text.data() + text.size()));
-  return value;
-}
+using assay::test::real;
 
+// from_chars, because std::stod would read the point of the locale.
 }  // namespace
 
 TEST_CASE("standard errors recorded by lm-evaluation-harness are reproduced", "[parity][statistics]") {

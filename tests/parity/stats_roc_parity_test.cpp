@@ -16,26 +16,21 @@
 #include "harness/stats/delong.hpp"
 #include "harness/stats/roc.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
 using nlohmann::json;
 
 namespace {
 
-using Doubles = std::vector<double>;
+using assay::test::Doubles;
+using assay::test::real;
 
 json read_json(const std::filesystem::path& path) {
   std::ifstream file(path);
   INFO(path.string());
   REQUIRE(file.good());
   return json::parse(file);
-}
-
-double real(const std::string& text) {
-  double value = kUndefined;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  REQUIRE((error == std::errc() && end == text.data() + text.size()));
-  return value;
 }
 
 // Fields of a line; a field in double quotes may hold the separator.

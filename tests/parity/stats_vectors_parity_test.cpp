@@ -31,13 +31,15 @@
 #include "harness/stats/sign_flip.hpp"
 #include "harness/stats/summary.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
 using nlohmann::json;
 
 namespace {
 
-using Doubles = std::vector<double>;
+using assay::test::Doubles;
+
 // NaN becomes "undefined" in what the functions under test give.
 using Handler = std::function<json(const json& in)>;
 

@@ -11,18 +11,16 @@
 
 #include "ks.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/simdjson_number.hpp"
 #include "unlearning_formulas.hpp"
 
 using namespace assay::unlearning;  // NOLINT: a test of this namespace
 
 namespace {
 
-namespace dom = simdjson::dom;
+using assay::test::number;
 
-double number(dom::element element) {
-  double value = 0;
-  return element.get(value) == simdjson::SUCCESS ? value : std::nan("");
-}
+namespace dom = simdjson::dom;
 
 std::vector<double> numbers(dom::element list) {
   std::vector<double> out;

@@ -15,6 +15,7 @@
 #include "plugins/models/ngram/ngram.hpp"
 #include "row_file.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/simdjson_number.hpp"
 #include "tests/unit/unlearning_support.hpp"
 #include "unlearning_metrics.hpp"
 
@@ -217,11 +218,6 @@ struct Experiment {
     return ask([&](const assay_request& request, ResponseWriter& out) { return model.answer(request, out); });
   }
 };
-
-double number(dom::element element) {
-  double value = 0;
-  return element.get(value) == simdjson::SUCCESS ? value : std::nan("");
-}
 
 void near(double got, double wanted, double tolerance) {
   INFO(got << " wanted " << wanted);

@@ -9,6 +9,7 @@
 
 #include "row_file.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/simdjson_number.hpp"
 #include "tests/unit/unlearning_support.hpp"
 #include "tofu_metrics.hpp"
 #include "tofu_task.hpp"
@@ -21,11 +22,6 @@ namespace {
 
 namespace dom = simdjson::dom;
 namespace fs = std::filesystem;
-
-double number(dom::element element) {
-  double value = 0;
-  return element.get(value) == simdjson::SUCCESS ? value : std::nan("");
-}
 
 /// A recorded log; answers as the replay model does: by section, row number and request name.
 class Log {

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "tests/support/places.hpp"
+
 namespace assay::test {
 
 /// First existing directory of: the environment variable, "<source dir>/../shared/<leaf>".
@@ -13,7 +15,7 @@ inline std::optional<std::filesystem::path> mirror(const char* variable, const c
   if (const char* value = std::getenv(variable); value != nullptr && *value != '\0') {
     if (fs::is_directory(value)) return fs::path(value);
   }
-  const fs::path beside = fs::path(ASSAY_SOURCE_DIR).parent_path() / "shared" / leaf;
+  const fs::path beside = source_dir().parent_path() / "shared" / leaf;
   if (fs::is_directory(beside)) return beside;
   return std::nullopt;
 }

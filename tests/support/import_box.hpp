@@ -111,4 +111,24 @@ class ImportFolder {
   std::filesystem::path path;
 };
 
+/// As the expectations of the data write states.
+inline const char* state_name(int state) {
+  switch (state) {
+    case ASSAY_STATE_OK:
+      return "ok";
+    case ASSAY_STATE_EMPTY:
+      return "empty";
+    case ASSAY_STATE_REFUSED:
+      return "refused";
+    case ASSAY_STATE_TRUNCATED:
+      return "truncated";
+    case ASSAY_STATE_ERROR:
+      return "error";
+    case host::interop::kMissing:
+      return "missing";
+    default:
+      return "another";
+  }
+}
+
 }  // namespace assay::test

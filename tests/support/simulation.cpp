@@ -1,4 +1,5 @@
 #include "tests/support/simulation.hpp"
+#include "tests/support/places.hpp"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -123,7 +124,7 @@ SessionOptions session_options(const fs::path& folder) {
   SessionOptions options;
   options.suite = folder / "suite.toml";
   options.registry.use_environment = options.registry.use_program_folders = false;
-  const fs::path build = ASSAY_BINARY_DIR;
+  const fs::path build = build_dir();
   for (const char* name :
        {"model_faulty", "task_jsonl", "task_labelled_texts", "metric_generic", "metric_mia"})
     options.registry.files.push_back(build / "lib" / "assay" / "plugins" / (std::string(name) + ".so"));

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Catch::Matchers::ContainsSubstring;
@@ -15,7 +16,7 @@ namespace {
 
 /// The first libraries of the program's own plugin folder, to be damaged.
 std::filesystem::path own_plugin() {
-  return std::filesystem::path(ASSAY_BINARY_DIR) / "lib/assay/plugins/metric_generic.so";
+  return assay::test::build_dir() / "lib/assay/plugins/metric_generic.so";
 }
 
 struct Damage {
@@ -127,7 +128,7 @@ TEST_CASE("bad plugin: bytes of a good library flipped at any place never crash 
 }
 
 TEST_CASE("bad plugin: plugins built against another ABI are named with both versions") {
-  const std::filesystem::path built = std::filesystem::path(ASSAY_BINARY_DIR) / "tests/plugins";
+  const std::filesystem::path built = assay::test::build_dir() / "tests/plugins";
   const std::string name =
       GENERATE("test_abi_too_new.so", "test_abi_too_old.so", "test_unstable.so", "test_no_marker.so",
                "test_no_entry.so", "test_unresolved.so", "test_init_crashes.so", "test_init_exits.so");

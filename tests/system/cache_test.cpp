@@ -6,6 +6,7 @@
 #include <set>
 
 #include "tests/support/asking/ask.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Catch::Matchers::ContainsSubstring;
@@ -192,7 +193,7 @@ TEST_CASE("cache: --items 5,9,17 are these three also when everything is stored 
 TEST_CASE("cache: another build of the model's plugin is another model") {
   Asker bench;
   const fs::path copy = bench.path("model_ngram.so");
-  fs::copy_file(fs::path(ASSAY_BINARY_DIR) / "lib/assay/plugins/model_ngram.so", copy);
+  fs::copy_file(assay::test::build_dir() / "lib/assay/plugins/model_ngram.so", copy);
   const Words words = {"--plugin", copy.string()};
   bench.asked(words);
   CHECK(bench.asked(words)["requests_served"] == 4);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Catch::Matchers::ContainsSubstring;
@@ -81,7 +82,7 @@ TEST_CASE("cli: an example in the help names a suite that exists") {
   REQUIRE(at != std::string::npos);
   const std::string file = page.out.substr(at, page.out.find_first_of(" \n", at) - at);
   INFO(file);
-  CHECK(std::filesystem::exists(std::filesystem::path(ASSAY_SOURCE_DIR) / file));
+  CHECK(std::filesystem::exists(assay::test::source_dir() / file));
 }
 
 TEST_CASE("cli: no verb at all is a usage error that shows the help") {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Catch::Matchers::ContainsSubstring;
@@ -315,7 +316,7 @@ TEST_CASE("list: everything of the source tree's suites is listed and readable")
   const Json suites = json_of(bench, {"list", "suites"})["items"];
   std::size_t files = 0;
   for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(ASSAY_SOURCE_DIR) / "benchmarks/suites"))
+       std::filesystem::directory_iterator(assay::test::source_dir() / "benchmarks/suites"))
     files += entry.path().extension() == ".toml" ? 1U : 0U;
   CHECK(suites.size() == files);
   for (const Json& suite : suites) CHECK_FALSE(holds(suite["title"].get<std::string>(), "toml:"));

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Catch::Matchers::ContainsSubstring;
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path kBuild = ASSAY_BINARY_DIR;
+const fs::path kBuild = assay::test::build_dir();
 const fs::path kPlugins = kBuild / "lib/assay/plugins";
 
 Json json_of(const ChildResult& result, int code = 0) {
@@ -28,7 +29,7 @@ Json json_of(const ChildResult& result, int code = 0) {
 
 /// The planted membership suite without expectations, with these metrics and baselines.
 std::string planted(const std::string& metrics, const std::string& baselines) {
-  std::string text = slurp(fs::path(ASSAY_SOURCE_DIR) / "benchmarks/suites/mia-planted.toml");
+  std::string text = slurp(assay::test::source_dir() / "benchmarks/suites/mia-planted.toml");
   text = text.substr(0, text.find("[[expect]]"));
   const std::size_t begin = text.find("metrics = ["), end = text.find("roles = ");
   REQUIRE(begin != std::string::npos);
@@ -367,7 +368,7 @@ TEST_CASE("score: every metric of the planted suites, by a copy of its library, 
   INFO(suite << " " << task);
   Bench bench;
   bench.set("ASSAY_DATA", "");
-  const std::string file = (fs::path(ASSAY_SOURCE_DIR) / "benchmarks/suites" / (suite + ".toml")).string();
+  const std::string file = (assay::test::source_dir() / "benchmarks/suites" / (suite + ".toml")).string();
   json_of(bench.run({"run", file, "--db", "x.db", "--json", "--offline", "--limit", "120"}, 280));
   const Words before = own_rows(bench, "x.db");
   Words command = {"score", "--db", "x.db", "--json", "--task", task};

@@ -9,6 +9,7 @@
 #include "harness/base/hash.hpp"
 #include "harness/base/process.hpp"
 #include "harness/data/data.hpp"
+#include "tests/support/places.hpp"
 
 namespace fs = std::filesystem;
 using namespace assay;
@@ -17,7 +18,7 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-const fs::path kProgram = fs::path(ASSAY_BINARY_DIR) / "bin" / "assay-planted";
+const fs::path kProgram = assay::test::build_dir() / "bin" / "assay-planted";
 
 struct Scratch {
   Scratch() {
@@ -39,7 +40,7 @@ struct Scratch {
 };
 
 DataRegistry tree_registry() {
-  auto registry = DataRegistry::load(fs::path(ASSAY_SOURCE_DIR) / "benchmarks" / "registry.toml");
+  auto registry = DataRegistry::load(assay::test::source_dir() / "benchmarks" / "registry.toml");
   if (!registry.ok()) FAIL(registry.error().text);
   return std::move(registry).value();
 }

@@ -8,6 +8,7 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;
 using Json = nlohmann::json;
@@ -33,7 +34,7 @@ std::vector<fs::path> files_of(const fs::path& folder, const std::string& ending
 
 /// Runs the validator; the test is skipped when it has nothing to validate with.
 ChildResult validate(Bench& bench, const fs::path& schema, const std::vector<fs::path>& files) {
-  Words words = {"python3", std::string(ASSAY_SOURCE_DIR) + "/tests/support/check_schema.py",
+  Words words = {"python3", (assay::test::source_dir() / "tests/support/check_schema.py").string(),
                  schema.string()};
   for (const fs::path& file : files) words.push_back(file.string());
   ChildResult done = bench.run_other(words);
@@ -122,7 +123,7 @@ TEST_CASE("exported records are valid against the published schemas, and the val
   CHECK(lines(older.out).size() == 4);
   CHECK(validate(bench, samples, {eee / "example_v0.3.0_samples.jsonl"}).code == 0);
 
-  const fs::path suite = fs::path(ASSAY_SOURCE_DIR) / "benchmarks/suites/quickstart.toml";
+  const fs::path suite = assay::test::source_dir() / "benchmarks/suites/quickstart.toml";
   REQUIRE(bench.run({"run", suite.string(), "--limit", "60", "--db", "quick.db", "--quiet"}, 300).code >= 0);
   bench.small_suite(12, 7, 10);
   REQUIRE(bench.run({"run", "small.toml", "--db", "small.db", "--quiet"}).code == 5);
@@ -221,7 +222,7 @@ TEST_CASE("several tasks, models, variants, labels and samples survive export an
               "params = { data = \"items.jsonl\", max_tokens = 1 }\n");
   Words suites = {"asked.toml"};
   for (const std::string name : {"quickstart", "hallucination-planted", "unlearning-planted", "mia-planted"})
-    suites.push_back(std::string(ASSAY_SOURCE_DIR) + "/benchmarks/suites/" + name + ".toml");
+    suites.push_back((assay::test::source_dir() / "benchmarks/suites/").string() + name + ".toml");
   std::set<std::string> seen;
   int number = 0;
   for (const std::string& suite : suites) {

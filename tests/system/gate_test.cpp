@@ -9,6 +9,7 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Catch::Approx;
@@ -361,7 +362,7 @@ TEST_CASE("gate: models of different names are paired on request") {
 }
 
 TEST_CASE("gate: the examples for nightly jobs are sound, and their policy is one") {
-  const std::filesystem::path examples = std::filesystem::path(ASSAY_SOURCE_DIR) / "benchmarks" / "nightly";
+  const std::filesystem::path examples = assay::test::source_dir() / "benchmarks" / "nightly";
   Bench bench;
   add_run(bench, "base", 80);
   add_run(bench, "cand", 80);

@@ -8,6 +8,7 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/tiny_gguf.hpp"
 
 using namespace assay::test;  // NOLINT: a test
@@ -17,7 +18,7 @@ using Json = nlohmann::json;
 namespace {
 
 std::string suite_file(const std::string& name) {
-  return (std::filesystem::path(ASSAY_SOURCE_DIR) / "benchmarks/suites" / (name + ".toml")).string();
+  return (assay::test::source_dir() / "benchmarks/suites" / (name + ".toml")).string();
 }
 
 /// The result of `assay run` as JSON; the code must be `code`.

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "tests/support/fixtures/pages.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Catch::Matchers::ContainsSubstring;
@@ -79,8 +80,7 @@ TEST_CASE("report: in a browser no text of the data runs, and the page's own scr
 
 TEST_CASE("report: ROC curves of the quick start have the recorded areas and stay within the size") {
   Bench bench;
-  const std::string suite =
-      (std::filesystem::path(ASSAY_SOURCE_DIR) / "benchmarks/suites/quickstart.toml").string();
+  const std::string suite = (assay::test::source_dir() / "benchmarks/suites/quickstart.toml").string();
   const ChildResult run = bench.run({"run", suite, "--db", "x.db", "--quiet"}, 300);
   INFO(run.err);
   REQUIRE(run.code == 0);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Json = nlohmann::json;
@@ -35,12 +36,12 @@ double estimate(const Json& tree, const std::map<std::string, std::string>& want
 }  // namespace
 
 TEST_CASE("organisms: what is known of the tiny transformers is found, and nothing else") {
-  const fs::path plugin = fs::path(ASSAY_BINARY_DIR) / "lib/assay/plugins/model_llama.so";
+  const fs::path plugin = assay::test::build_dir() / "lib/assay/plugins/model_llama.so";
   if (!fs::exists(plugin))
     SKIP("the llama model plugin was not built (" << plugin << "): libllama is missing");
   Bench bench;
   bench.set("ASSAY_DATA", "");
-  const std::string suite = (fs::path(ASSAY_SOURCE_DIR) / "benchmarks/suites/organisms.toml").string();
+  const std::string suite = (assay::test::source_dir() / "benchmarks/suites/organisms.toml").string();
   const ChildResult result = bench.run({"run", suite, "--db", "x.db", "--json", "--offline"}, 290);
   INFO(result.err);
   CHECK(result.code == 0);

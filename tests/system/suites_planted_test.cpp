@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Json = nlohmann::json;
@@ -29,8 +30,7 @@ Json timeless(Json tree) {
 TEST_CASE("planted suites: code 0, every expectation holds, twice the same numbers, no data mirror") {
   const std::string name = GENERATE("quickstart", "mia-planted", "detection-planted", "unlearning-planted",
                                     "hallucination-planted");
-  const std::filesystem::path file =
-      std::filesystem::path(ASSAY_SOURCE_DIR) / "benchmarks/suites" / (name + ".toml");
+  const std::filesystem::path file = assay::test::source_dir() / "benchmarks/suites" / (name + ".toml");
   if (!std::filesystem::exists(file)) SKIP("the suite " << name << " does not exist yet");
   Bench bench;
   bench.set("ASSAY_DATA", "");
@@ -51,8 +51,7 @@ TEST_CASE("planted suites: code 0, every expectation holds, twice the same numbe
 TEST_CASE("planted suites: another seed gives other samples but the same data and the same recipe parts") {
   Bench bench;
   bench.set("ASSAY_DATA", "");
-  const std::string file =
-      (std::filesystem::path(ASSAY_SOURCE_DIR) / "benchmarks/suites/mia-planted.toml").string();
+  const std::string file = (assay::test::source_dir() / "benchmarks/suites/mia-planted.toml").string();
   const Json one = run_json(bench, {"run", file, "--db", "a.db", "--json"});
   const Json two = run_json(bench, {"run", file, "--db", "a.db", "--json", "--seed", "99"});
   REQUIRE(one["results"].size() == two["results"].size());

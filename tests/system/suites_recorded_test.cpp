@@ -9,6 +9,7 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay::test;  // NOLINT: a test
 using Json = nlohmann::json;
@@ -16,7 +17,7 @@ using Json = nlohmann::json;
 namespace {
 
 std::filesystem::path suite_file(const std::string& name) {
-  return std::filesystem::path(ASSAY_SOURCE_DIR) / "benchmarks/suites" / (name + ".toml");
+  return assay::test::source_dir() / "benchmarks/suites" / (name + ".toml");
 }
 
 /// Runs a suite of the tree and gives its JSON; checks that the code is 0 and every expectation holds.

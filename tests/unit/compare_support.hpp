@@ -13,13 +13,12 @@
 #include "db/testing/fixture.hpp"
 #include "harness/base/strings.hpp"
 #include "reports/compare/format.hpp"
+#include "tests/support/numbers.hpp"
 
 namespace assay::test {
 
 using host::Json;
 using host::RowId;
-
-inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 struct PlantedItem {
   std::string id;
@@ -226,6 +225,29 @@ inline std::vector<std::string> parts_in(const host::Comparison& comparison, hos
     }
   }
   return names;
+}
+
+/// 63 of 100 right before; 3 flips to the worse and 14 to the better after.
+inline double before(int i) {
+  return i < 63 ? 1 : 0;
+}
+inline double after(int i) {
+  return i < 60 || (i >= 63 && i < 77) ? 1 : 0;
+}
+
+inline PlantedTask mean_task(int n, const std::function<double(int)>& score,
+                             int direction = ASSAY_HIGHER_IS_BETTER) {
+  PlantedTask task = numbered(n, score);
+  task.metrics[0].rule = ASSAY_RULE_MEAN;
+  task.metrics[0].direction = direction;
+  task.metrics[0].min = task.metrics[0].max = kNaN;
+  return task;
+}
+
+// A fixed zigzag without a trend: -1, 0.5, 1, -0.5 and so on.
+inline double wave(int i) {
+  static constexpr double kSteps[] = {-1, 0.5, 1, -0.5, 0.25, -0.25};
+  return kSteps[i % 6];
 }
 
 }  // namespace assay::test

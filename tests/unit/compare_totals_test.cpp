@@ -19,28 +19,6 @@ using Catch::Matchers::ContainsSubstring;
 namespace {
 
 // 60 both right, 3 right then wrong, 14 wrong then right, 23 both wrong.
-double before(int i) {
-  return i < 63 ? 1 : 0;
-}
-double after(int i) {
-  return i < 60 || (i >= 63 && i < 77) ? 1 : 0;
-}
-
-PlantedTask mean_task(int n, const std::function<double(int)>& score,
-                      int direction = ASSAY_HIGHER_IS_BETTER) {
-  PlantedTask task = numbered(n, score);
-  task.metrics[0].rule = ASSAY_RULE_MEAN;
-  task.metrics[0].direction = direction;
-  task.metrics[0].min = task.metrics[0].max = kNaN;
-  return task;
-}
-
-// A fixed zigzag without a trend: -1, 0.5, 1, -0.5 and so on.
-double wave(int i) {
-  static constexpr double kSteps[] = {-1, 0.5, 1, -0.5, 0.25, -0.25};
-  return kSteps[i % 6];
-}
-
 }  // namespace
 
 TEST_CASE("compare: macro and micro averages of unequal tasks have values and errors of their own") {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "harness/base/hash.hpp"
+#include "tests/support/places.hpp"
 
 using namespace assay;
 using nlohmann::json;
@@ -24,7 +25,7 @@ std::string bytes_of(const fs::path& file) {
 }  // namespace
 
 TEST_CASE("organisms: every file is the one of its card") {
-  const fs::path folder = fs::path(ASSAY_SOURCE_DIR) / "benchmarks/organisms";
+  const fs::path folder = assay::test::source_dir() / "benchmarks/organisms";
   const json cards = json::parse(bytes_of(folder / "cards.json"));
   std::set<std::string> described, present;
   std::size_t total = 0;

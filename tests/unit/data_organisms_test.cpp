@@ -15,6 +15,7 @@
 #include "harness/stats/roc.hpp"
 #include "plugins/metrics/blind/blind_rules.hpp"
 #include "plugins/metrics/blind/naive_bayes.hpp"
+#include "tests/unit/data_support.hpp"
 
 using namespace assay;
 using namespace assay::planted;
@@ -22,28 +23,15 @@ using nlohmann::json;
 
 namespace {
 
+using assay::test::null_z;
+using assay::test::rows_of;
+
 constexpr std::uint64_t kSeed = 20260905;
 
 World made(std::uint64_t seed) {
   auto world = make_world("organisms", seed, {});
   if (!world.ok()) FAIL(world.error().text);
   return std::move(world).value();
-}
-
-std::vector<json> rows_of(const World& world, const std::string& name) {
-  std::vector<json> out;
-  for (const File& file : world) {
-    if (file.name != name) continue;
-    std::istringstream in(file.bytes);
-    for (std::string line; std::getline(in, line);) out.push_back(json::parse(line));
-  }
-  return out;
-}
-
-/// AUROC as a number of null standard errors away from 0.5 (Mann-Whitney variance without ties).
-double null_z(const std::vector<double>& positives, const std::vector<double>& negatives) {
-  const auto m = static_cast<double>(positives.size()), n = static_cast<double>(negatives.size());
-  return (stats::auroc(positives, negatives) - 0.5) / std::sqrt((m + n + 1.0) / (12.0 * m * n));
 }
 
 using Scores = std::vector<double>;

@@ -17,6 +17,8 @@
 #include "harness/data/data.hpp"
 #include "harness/stats/roc.hpp"
 #include "plugins/models/ngram/ngram.hpp"
+#include "tests/support/places.hpp"
+#include "tests/unit/data_support.hpp"
 
 using namespace assay;
 using namespace assay::planted;
@@ -24,6 +26,9 @@ using Catch::Matchers::ContainsSubstring;
 using nlohmann::json;
 
 namespace {
+
+using assay::test::null_z;
+using assay::test::rows_of;
 
 World made(const std::string& name, std::uint64_t seed, const Parameters& parameters = {}) {
   auto world = make_world(name, seed, parameters);
@@ -43,18 +48,6 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::istringstream in(text);
   for (std::string line; std::getline(in, line);) out.push_back(line);
   return out;
-}
-
-std::vector<json> rows_of(const World& world, const std::string& name) {
-  std::vector<json> out;
-  for (const std::string& line : lines_of(bytes_of(world, name))) out.push_back(json::parse(line));
-  return out;
-}
-
-/// AUROC as a number of null standard errors away from 0.5 (Mann-Whitney variance without ties).
-double null_z(const std::vector<double>& positives, const std::vector<double>& negatives) {
-  const auto m = static_cast<double>(positives.size()), n = static_cast<double>(negatives.size());
-  return (stats::auroc(positives, negatives) - 0.5) / std::sqrt((m + n + 1.0) / (12.0 * m * n));
 }
 
 ngram::Model model_of(const World& world, int order, ngram::TokenizerKind kind = ngram::TokenizerKind::kWord,
@@ -117,7 +110,8 @@ TEST_CASE("a world is its seed: same bytes for the same, other bytes for another
 }
 
 TEST_CASE("the worlds of the registry have the pinned bytes") {
-  const auto registry = host::DataRegistry::load(std::string(ASSAY_SOURCE_DIR) + "/benchmarks/registry.toml");
+  const auto registry =
+      host::DataRegistry::load((assay::test::source_dir() / "benchmarks/registry.toml").string());
   REQUIRE(registry.ok());
   int checked = 0;
   for (const host::DataSet& set : registry->sets()) {

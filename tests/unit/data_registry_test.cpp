@@ -13,6 +13,7 @@
 #include "harness/base/hash.hpp"
 #include "harness/data/data.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/places.hpp"
 
 namespace fs = std::filesystem;
 using namespace assay;
@@ -85,7 +86,7 @@ std::string load_error(const Scratch& scratch, const std::string& text) {
 }  // namespace
 
 TEST_CASE("the registry of the tree is well formed and complete") {
-  const auto registry = DataRegistry::load(fs::path(ASSAY_SOURCE_DIR) / "benchmarks" / "registry.toml");
+  const auto registry = DataRegistry::load(assay::test::source_dir() / "benchmarks" / "registry.toml");
   if (!registry.ok()) FAIL(registry.error().text);
   CHECK(registry->sets().size() >= 60);
   for (const char* name : {"wikimia/32", "gutenberg", "detection/xsum_gpt-4", "tofu/forget10_perturbed",
@@ -99,7 +100,7 @@ TEST_CASE("the registry of the tree is well formed and complete") {
 TEST_CASE("every file of the mirror has the registry's bytes") {
   ASSAY_NEEDS_DATA(root);
   const Scratch scratch;
-  const auto registry = DataRegistry::load(fs::path(ASSAY_SOURCE_DIR) / "benchmarks" / "registry.toml");
+  const auto registry = DataRegistry::load(assay::test::source_dir() / "benchmarks" / "registry.toml");
   REQUIRE(registry.ok());
   DataOptions options = options_of(scratch);
   options.mirror = root;

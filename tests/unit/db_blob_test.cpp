@@ -6,6 +6,7 @@
 #include <random>
 
 #include "db/blob.hpp"
+#include "tests/unit/db_support.hpp"
 
 using assay::host::decode_tokens;
 using assay::host::encode_tokens;
@@ -13,7 +14,8 @@ using assay::host::StoredTokens;
 
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+using assay::test::kNaN;
+
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 /// Token statistics that own their arrays.

@@ -5,6 +5,7 @@
 
 #include "db/migrate.hpp"
 #include "db/testing/fixture.hpp"
+#include "tests/unit/db_support.hpp"
 
 using namespace assay::host;
 using assay::Code;
@@ -17,23 +18,8 @@ using assay::test::text_of;
 
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-struct Opened {
-  TempFolder folder;
-  std::filesystem::path file = folder.file("a.db");
-  std::unique_ptr<Store> store;
-  Opened() {
-    auto made = Store::open(file);
-    REQUIRE(text_of(made) == "");
-    store = std::move(*made);
-  }
-  std::unique_ptr<Reader> reader() {
-    auto made = Reader::open(file);
-    REQUIRE(text_of(made) == "");
-    return std::move(*made);
-  }
-};
+using assay::test::kNaN;
+using assay::test::Opened;
 
 }  // namespace
 

@@ -1,8 +1,6 @@
 // A small stand-in for the host, and models to put behind it, for the tests of `assay.ensemble`.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
@@ -16,12 +14,14 @@
 #include "plugins/models/ensemble/ensemble_model.hpp"
 #include "plugins/models/ngram/ngram_model.hpp"
 #include "tests/support/arena.hpp"
+#include "tests/support/model_answer.hpp"
+#include "tests/support/numbers.hpp"
+#include "tests/support/temp_file.hpp"
 
 namespace assay::ensemble_test {
 
 using ensemble::EnsembleModel;
 using ngram::NgramModel;
-namespace fs = std::filesystem;
 
 inline void give(Plugin& plugin, std::string_view key, assay_value value) {
   value.struct_size = sizeof value;
@@ -189,23 +189,13 @@ class StandIn {
 inline std::unique_ptr<NgramModel> trained(std::string_view text, std::int64_t order,
                                            std::string_view tokenizer = "byte",
                                            std::string_view vocabulary = {}) {
-  static int counter = 0;
-  const auto file = [](std::string_view content) {
-    const fs::path path = fs::temp_directory_path() /
-                          ("assay_ensemble_" + std::to_string(::getpid()) + "_" + std::to_string(counter++));
-    std::ofstream(path, std::ios::binary) << content;
-    return path;
-  };
-  const fs::path path = file(text);
-  const fs::path words = file(vocabulary);
+  const test::TempFile file(text), words(vocabulary);
   auto model = std::make_unique<NgramModel>();
   give(*model, "order", order);
   give(*model, "tokenizer", tokenizer);
-  give(*model, "train", std::string_view(path.native()));
-  if (!vocabulary.empty()) give(*model, "vocabulary", std::string_view(words.native()));
+  give(*model, "train", std::string_view(file.path()));
+  if (!vocabulary.empty()) give(*model, "vocabulary", std::string_view(words.path()));
   const Result<void> ready = model->configure();
-  fs::remove(path);
-  fs::remove(words);
   INFO((ready ? std::string() : ready.error().text));
   REQUIRE(ready.ok());
   return model;
@@ -220,32 +210,15 @@ inline std::unique_ptr<FixedRows> fixed(std::vector<std::vector<double>> table) 
 inline constexpr std::uint64_t kAll = ASSAY_CAP_LOGPROB | ASSAY_CAP_RANK | ASSAY_CAP_ENTROPY |
                                       ASSAY_CAP_MOMENTS | ASSAY_CAP_TOP1 | ASSAY_CAP_GENERATE_STATS;
 
+/// Asks for everything.
 inline assay_request request_of(int kind, std::string_view prompt, std::string_view continuation,
                                 std::uint32_t flags = 0) {
-  assay_request request{};
-  request.struct_size = sizeof request;
-  request.kind = kind;
+  assay_request request = test::request_of(kind, prompt, continuation, kAll);
   request.flags = flags;
-  request.prompt = str(prompt);
-  request.continuation = str(continuation);
-  request.want = kAll;
   return request;
 }
 
-struct Answer {
-  test::Arena arena;
-  assay_response raw = test::empty_response();
-  Result<void> done;
-
-  Answer(Model& model, const assay_request& request) {
-    Call call = arena.call();
-    ResponseWriter writer(raw, call);
-    done = request.kind == ASSAY_REQUEST_SCORE ? model.score(RequestView(&request), writer, call)
-                                               : model.generate(RequestView(&request), writer, call);
-    if (done) writer.finish();
-  }
-  [[nodiscard]] ResponseView view() const { return ResponseView(&raw); }
-};
+using Answer = test::ModelAnswer;
 
 struct SeenRow {
   int member;
@@ -282,9 +255,6 @@ inline std::vector<SeenRow> rows_of(Model& model, const assay_request& request) 
   return seen;
 }
 
-inline void check_near(double value, double wanted, double tolerance) {
-  INFO(value << " against " << wanted);
-  CHECK(std::abs(value - wanted) <= tolerance);
-}
+using test::check_near;
 
 }  // namespace assay::ensemble_test

@@ -11,8 +11,6 @@ using assay::Code;
 
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
 exporting::ExportOptions eee_options(ExportBox& box, const std::string& folder = "eee") {
   exporting::ExportOptions options;
   options.format = "eee";
@@ -40,7 +38,7 @@ AggregateRow aggregate(const ExportBox& box, std::size_t value, const std::strin
 }
 
 /// Four items: scored, failed, unscored, scored. Stored in another order than their ids have.
-void fill(ExportBox& box) {
+void fill_eee(ExportBox& box) {
   box.item(0, "z",
            R"({"id":"z","text":"What is 2 + 2?","label":-1,"targets":["4"],"requests":[{"name":"a"}]})");
   box.exchange("a",
@@ -85,7 +83,7 @@ std::vector<Pair> pairs_of(const exporting::ExportSummary& summary) {
 
 TEST_CASE("An aggregate says the number, its interval, and what was not scored", "[export]") {
   ExportBox box;
-  fill(box);
+  fill_eee(box);
   AggregateRow undefined = aggregate(box, 0, "mean", kNone);
   undefined.variant = "empty variant";
   undefined.undefined_reason = "no item was scored";
@@ -129,7 +127,7 @@ TEST_CASE("An aggregate says the number, its interval, and what was not scored",
 TEST_CASE("Samples are ordered by id; failures have score 0, other items without score are left out",
           "[export]") {
   ExportBox box;
-  fill(box);
+  fill_eee(box);
   const AggregateRow row = aggregate(box, 0, "mean", 0.625);
   REQUIRE(text_of(box.store->put_aggregates(box.small->evaluation, {&row, 1})) == "");
   const auto done = box.run(eee_options(box));
@@ -199,7 +197,7 @@ TEST_CASE("Text beyond ASCII is hashed in ASCII escapes", "[export]") {
 
 TEST_CASE("Two exports are equal byte for byte, and a run without numbers gives none", "[export]") {
   ExportBox box;
-  fill(box);
+  fill_eee(box);
   auto refused = box.run(eee_options(box));
   CHECK(code_of(refused) == Code::kInvalidArgument);
   CHECK(text_of(refused).find("nothing to export") != std::string::npos);

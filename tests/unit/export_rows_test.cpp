@@ -11,8 +11,6 @@ using assay::Code;
 
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
 /// RFC 4180 by a small automaton of its own: fields of all lines; an absent field is nullopt.
 std::vector<std::vector<std::optional<std::string>>> csv_rows(const std::string& text) {
   std::vector<std::vector<std::optional<std::string>>> rows(1);
@@ -43,7 +41,7 @@ std::vector<std::vector<std::optional<std::string>>> csv_rows(const std::string&
   return rows;
 }
 
-void fill(ExportBox& box) {
+void fill_rows(ExportBox& box) {
   // Stored out of order, on purpose.
   box.item(2, "q2", R"({"id":"q2","text":"third","label":-1,"requests":[{"name":"a"}]})", 6).message =
       box.batch.keep("the endpoint said \"no\"");
@@ -78,7 +76,7 @@ void fill(ExportBox& box) {
 
 TEST_CASE("JSON lines hold what was stored, in task order, and null for what is not there", "[export]") {
   ExportBox box;
-  fill(box);
+  fill_rows(box);
   const std::string text = box.rows("jsonl");
   CHECK(text.find("NaN") == std::string::npos);
   const std::vector<Json> rows = json_lines(text);
@@ -129,7 +127,7 @@ TEST_CASE("JSON lines hold what was stored, in task order, and null for what is 
 
 TEST_CASE("CSV holds the same as the JSON lines, byte for byte", "[export]") {
   ExportBox box;
-  fill(box);
+  fill_rows(box);
   const std::vector<Json> rows = json_lines(box.rows("jsonl"));
   const auto table = csv_rows(box.rows("csv"));
   REQUIRE(table.size() == 4);
@@ -207,7 +205,7 @@ TEST_CASE("Thousands of rows stored in any order come out in task order with the
 
 TEST_CASE("The mapping file names every metric of the rows", "[export]") {
   ExportBox box;
-  fill(box);
+  fill_rows(box);
   exporting::ExportOptions options;
   options.format = "jsonl";
   options.out = box.folder.file("rows.jsonl").string();
@@ -235,7 +233,7 @@ TEST_CASE("What cannot be exported is refused with the reason", "[export]") {
   CHECK(code_of(refused) == Code::kInvalidArgument);
   CHECK(text_of(refused).find("nothing to export") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(options.out));
-  fill(box);
+  fill_rows(box);
 
   options.format = "json";
   refused = box.run(options);

@@ -90,4 +90,6 @@ struct ExportBox {
   }
 };
 
+inline constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
 }  // namespace assay::test

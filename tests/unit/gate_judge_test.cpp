@@ -14,8 +14,6 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-const std::string kNoRegression = "task = \"*\"\nkind = \"no_regression\"";
-
 ComparedValue renamed(ComparedValue value, const std::string& metric, const std::string& name) {
   value.metric = metric;
   value.value = name;

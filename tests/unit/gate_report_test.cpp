@@ -14,8 +14,6 @@ using Catch::Matchers::StartsWith;
 
 namespace {
 
-const std::string kNoRegression = "task = \"*\"\nkind = \"no_regression\"";
-
 std::size_t occurrences(const std::string& text, const std::string& part) {
   std::size_t n = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;

@@ -15,8 +15,6 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-const std::string kNoRegression = "task = \"*\"\nkind = \"no_regression\"";
-
 double tango_z(double b, double c, double n, double delta) {
   const double A = 2 * n, B = -b - c + (2 * n - c + b) * delta, C = -b * delta * (1 - delta);
   const double q = (std::sqrt(B * B - 4 * A * C) - B) / (2 * A);

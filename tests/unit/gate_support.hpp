@@ -118,4 +118,6 @@ inline host::Check check_one(const std::string& rule, const host::ComparedValue&
   return outcome.checks.front();
 }
 
+inline const std::string kNoRegression = "task = \"*\"\nkind = \"no_regression\"";
+
 }  // namespace assay::test

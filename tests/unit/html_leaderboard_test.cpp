@@ -28,11 +28,11 @@ Planted in_task(const std::string& model, const std::string& task, std::vector<d
 }
 
 /// A leaderboard and its histories from one database.
-struct Made {
+struct MadeBoard {
   Leaderboard board;
   std::vector<History> histories;
 };
-Made made_of(const std::vector<Planted>& planted) {
+MadeBoard made_of(const std::vector<Planted>& planted) {
   const TempFolder folder;
   {
     auto store = Store::open(folder.file("x.db"));
@@ -63,7 +63,7 @@ TEST_CASE("html: a leaderboard has rank, score, ties and run of every model, and
   planted[0].uuid = kFirst;
   planted[1].uuid = kSecond;
   planted[1].model_free = answers(200, 5);
-  const Made made = made_of(planted);
+  const MadeBoard made = made_of(planted);
   const std::string page = leaderboard_report(made.board, made.histories);
   check_markup(page);
   CHECK(page == leaderboard_report(made.board, made.histories));
@@ -94,7 +94,7 @@ TEST_CASE("html: names of files are made of plain run ids only") {
 TEST_CASE("html: recipes of one task stand in tables of their own, and the page says so") {
   std::vector<Planted> planted = {in_task("a", "qa", answers(50, 1)), in_task("b", "qa", answers(50, 2))};
   planted[1].recipe = "another";
-  const Made made = made_of(planted);
+  const MadeBoard made = made_of(planted);
   const std::string page = leaderboard_report(made.board, made.histories);
   CHECK(count(page, "cannot be compared with each other") == 2);
   CHECK_THAT(page, ContainsSubstring("qa, recipe " + sha256_hex("another").substr(0, 8)));
@@ -102,8 +102,8 @@ TEST_CASE("html: recipes of one task stand in tables of their own, and the page 
 }
 
 TEST_CASE("html: averages over tasks appear with all columns that the leaderboard has, and a heat map") {
-  const Made made = made_of({in_task("a", "t1", answers(60, 1)), in_task("b", "t1", answers(60, 3)),
-                             in_task("a", "t2", answers(60, 2)), in_task("b", "t2", answers(60, 5))});
+  const MadeBoard made = made_of({in_task("a", "t1", answers(60, 1)), in_task("b", "t1", answers(60, 3)),
+                                  in_task("a", "t2", answers(60, 2)), in_task("b", "t2", answers(60, 5))});
   REQUIRE(made.board.totals.size() == 1);
   const std::string page = leaderboard_report(made.board, made.histories);
   check_markup(page);
@@ -126,7 +126,7 @@ TEST_CASE("html: a run that lost against the one before it is marked, a change o
     if (day == 4) p.recipe = "another";
     planted.push_back(p);
   }
-  const Made made = made_of(planted);
+  const MadeBoard made = made_of(planted);
   const std::string page = leaderboard_report(made.board, made.histories);
   check_markup(page);
   const std::string figure = between(page, ">Over time</bdi></h2>", "<figure>", "</figure>");
@@ -149,7 +149,7 @@ TEST_CASE("html: models, tasks, suites, labels and remarks of a leaderboard neve
   }
   planted.push_back(planted.front());
   planted.back().started = "2026-11-09T10:00:00.000Z";
-  Made made = made_of(planted);
+  MadeBoard made = made_of(planted);
   for (Board& board : made.board.boards) {
     board.metric = board.value = board.variant = board.unit = board.recipe = kHostile;
     for (BoardRow& row : board.rows) {

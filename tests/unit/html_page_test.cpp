@@ -6,11 +6,14 @@
 #include <string>
 
 #include "reports/html/page.hpp"
+#include "tests/unit/html_support.hpp"
 
 using namespace assay::host::html;  // NOLINT: a test
 using Catch::Matchers::ContainsSubstring;
 
 namespace {
+
+using assay::test::count;
 
 using Colors = std::map<std::string, std::string>;
 
@@ -51,12 +54,6 @@ double contrast(const Rgb& a, const Rgb& b) {
 Rgb mixed(const Rgb& a, const Rgb& b, double share_of_b) {
   const auto mix = [&](double x, double y) { return x + (y - x) * share_of_b; };
   return {mix(a.r, b.r), mix(a.g, b.g), mix(a.b, b.b)};
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t n = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++n;
-  return n;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "reports/html/plots.hpp"
 #include "reports/html/svg.hpp"
+#include "tests/unit/html_support.hpp"
 
 using namespace assay::host::html;  // NOLINT: a test
 using Catch::Approx;
@@ -16,18 +17,14 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
+using assay::test::count;
+
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 std::vector<std::string> labels(const Axis& axis) {
   std::vector<std::string> out;
   for (const Tick& tick : axis.ticks()) out.push_back(tick.label);
   return out;
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t n = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++n;
-  return n;
 }
 
 using Words = std::vector<std::string>;

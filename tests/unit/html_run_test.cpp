@@ -7,6 +7,7 @@
 #include "assay/plugin.h"
 #include "db/testing/fixture.hpp"
 #include "reports/html/run_report.hpp"
+#include "tests/unit/html_support.hpp"
 
 using namespace assay::host;  // NOLINT: a test
 using namespace assay::test;  // NOLINT: a test
@@ -14,12 +15,6 @@ using assay::Code;
 using Catch::Matchers::ContainsSubstring;
 
 namespace {
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t n = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++n;
-  return n;
-}
 
 template <class T>
 T must(assay::Result<T> result) {
@@ -33,12 +28,12 @@ void must(const assay::Result<void>& result) {
 }
 
 /// A database with one run that is filled piece by piece.
-struct Made {
+struct MadeRun {
   TempFolder folder;
   std::unique_ptr<Store> store = must(Store::open(folder.file("x.db")));
   RowId run = 0;
 
-  Made() {
+  MadeRun() {
     RunRow row;
     row.suite_name = "made";
     run = must(store->begin_run(row));
@@ -97,7 +92,7 @@ ValueRow value(const std::string& name, int rule, bool headline = true) {
 }  // namespace
 
 TEST_CASE("html: twenty tasks with fifty models and long answers stay below two megabytes with every score") {
-  Made made;
+  MadeRun made;
   BatchBuilder builder;
   std::vector<RowId> models;
   for (int m = 0; m < 50; ++m) models.push_back(made.model("model-" + std::to_string(m)));
@@ -129,14 +124,14 @@ TEST_CASE("html: twenty tasks with fifty models and long answers stay below two 
 }
 
 TEST_CASE("html: a run without anything is a page that says so") {
-  Made made;
+  MadeRun made;
   const std::string page = made.report();
   CHECK_THAT(page, ContainsSubstring("No task was begun"));
   CHECK_THAT(page, ContainsSubstring("<strong>running</strong>"));
 }
 
 TEST_CASE("html: a ROC curve is drawn from means over repeats, without items that have no label or value") {
-  Made made;
+  MadeRun made;
   const RowId model = made.model("m"), recipe = made.recipe("ranks");
   std::vector<ValueRow> values = {value("score", ASSAY_RULE_AUROC)};
   made.metric(recipe, "some.rank", values);
@@ -168,7 +163,7 @@ TEST_CASE("html: a ROC curve is drawn from means over repeats, without items tha
 }
 
 TEST_CASE("html: confidence and correctness of each item become a reliability diagram and a risk curve") {
-  Made made;
+  MadeRun made;
   const RowId model = made.model("m"), recipe = made.recipe("sure");
   std::vector<ValueRow> values = {value("confidence", ASSAY_RULE_MEAN, false),
                                   value("correct", ASSAY_RULE_PROPORTION)};

@@ -68,7 +68,7 @@ struct Run {
   }
 };
 
-double value(const ImportBox::Task& task, const host::interop::ImportedRow* row, std::string_view metric) {
+double score_of(const ImportBox::Task& task, const host::interop::ImportedRow* row, std::string_view metric) {
   REQUIRE(row != nullptr);
   return row->scores.at(static_cast<std::size_t>(task.column(metric)));
 }
@@ -94,12 +94,12 @@ TEST_CASE("instances, trials, splits and perturbations are rows of their own") {
   CHECK_FALSE(task.info.values[0].proportion);
   CHECK_FALSE(task.info.values[1].proportion);  // a count of 1 is no proportion
   CHECK(task.column("absent") == -1);
-  CHECK(value(task, task.row("id1", 0, "test"), "score") == 1);
-  CHECK(value(task, task.row("id1", 1, "test"), "score") == 0.5);
-  CHECK(value(task, task.row("id1~typos", 0, "typos"), "score~typos") == 0);
-  CHECK(std::isnan(value(task, task.row("id1~typos", 0, "typos"), "score")));
-  CHECK(value(task, task.row("id2", 0, "valid"), "score") == 0);
-  CHECK(std::isnan(value(task, task.row("id2", 0, "valid"), "num_x")));
+  CHECK(score_of(task, task.row("id1", 0, "test"), "score") == 1);
+  CHECK(score_of(task, task.row("id1", 1, "test"), "score") == 0.5);
+  CHECK(score_of(task, task.row("id1~typos", 0, "typos"), "score~typos") == 0);
+  CHECK(std::isnan(score_of(task, task.row("id1~typos", 0, "typos"), "score")));
+  CHECK(score_of(task, task.row("id2", 0, "valid"), "score") == 0);
+  CHECK(std::isnan(score_of(task, task.row("id2", 0, "valid"), "num_x")));
   CHECK(task.row("id1~typos", 0, "typos")->group == "id1");
   CHECK(task.row("id1", 0, "test")->group == "id1");
   CHECK(task.number("score", "mean", "test")->value == 0);
@@ -123,7 +123,7 @@ TEST_CASE("texts, references and states come from the request states") {
   const ImportBox::Task& task = run.load();
   REQUIRE(task.rows.size() == 5);
   const auto* row = task.row("id1", 0, "test");
-  CHECK(value(task, row, "score") == 1);
+  CHECK(score_of(task, row, "score") == 1);
   CHECK(row->input == "question id1");
   CHECK(row->choices == std::vector<std::string>{"wrong", "right"});
   CHECK(row->targets == std::vector<std::string>{"right"});
@@ -136,7 +136,7 @@ TEST_CASE("texts, references and states come from the request states") {
   CHECK(task.row("id3", 0, "test")->message == "no such model");
   CHECK(task.row("id4", 0, "test")->state == host::interop::kMissing);
   CHECK(task.row("id5", 0, "test")->state == ASSAY_STATE_TRUNCATED);
-  CHECK(std::isnan(value(task, task.row("id2", 0, "test"), "score")));
+  CHECK(std::isnan(score_of(task, task.row("id2", 0, "test"), "score")));
 }
 
 TEST_CASE("every reference of a separate choice is an exchange of one row") {

@@ -64,7 +64,7 @@ Loaded load_bytes(const std::string& bytes, const ImportOptions& options = {},
 Loaded load(const Json& log, const ImportOptions& options = {}) {
   return load_bytes(log.dump(), options);
 }
-double value(const ImportBox::Task& task, std::size_t row, std::string_view metric) {
+double value_of(const ImportBox::Task& task, std::size_t row, std::string_view metric) {
   const int column = task.column(metric);
   REQUIRE(column >= 0);
   return task.rows[row].scores[static_cast<std::size_t>(column)];
@@ -99,9 +99,9 @@ TEST_CASE("values of scores become numbers or stay labels") {
   const ImportBox::Task& task = loaded.task();
   REQUIRE(task.rows.size() == 12);
   const double wanted[] = {1, 0, 0.5, 0, 1, -2.5};
-  for (std::size_t i = 0; i < 6; ++i) CHECK(value(task, i, "s") == wanted[i]);
+  for (std::size_t i = 0; i < 6; ++i) CHECK(value_of(task, i, "s") == wanted[i]);
   for (std::size_t i = 6; i < 12; ++i) {
-    CHECK(std::isnan(value(task, i, "s")));
+    CHECK(std::isnan(value_of(task, i, "s")));
     CHECK(task.rows[i].non_finite == (i == 6 || i == 7));
   }
   CHECK(task.rows[8].notes[0] == "hateful\n\nA\n\nwhy");
@@ -114,12 +114,12 @@ TEST_CASE("dictionaries and lists give one column a key") {
   const Loaded loaded = load(log_of({sample("a", 1, "x", score({{"tone", "C"}, {"length", 12}})),
                                      sample("b", 1, "x", score(Json::array({0, false, "odd"})))}));
   const ImportBox::Task& task = loaded.task();
-  CHECK(value(task, 0, "s.tone") == 1);
-  CHECK(value(task, 0, "s.length") == 12);
-  CHECK(value(task, 1, "s.0") == 0);
-  CHECK(value(task, 1, "s.1") == 0);
-  CHECK(std::isnan(value(task, 1, "s.2")));
-  CHECK(std::isnan(value(task, 1, "s.tone")));
+  CHECK(value_of(task, 0, "s.tone") == 1);
+  CHECK(value_of(task, 0, "s.length") == 12);
+  CHECK(value_of(task, 1, "s.0") == 0);
+  CHECK(value_of(task, 1, "s.1") == 0);
+  CHECK(std::isnan(value_of(task, 1, "s.2")));
+  CHECK(std::isnan(value_of(task, 1, "s.tone")));
   CHECK(task.column("s") == -1);
   CHECK(task.info.values[static_cast<std::size_t>(task.column("s.tone"))].proportion);
   CHECK_FALSE(task.info.values[static_cast<std::size_t>(task.column("s.length"))].proportion);
@@ -152,8 +152,8 @@ TEST_CASE("the first rule that fits gives the state") {
   // Nothing is lost by the state.
   CHECK(task.rows[0].message == "TimeoutError: slow");
   CHECK(task.rows[0].exchanges[0].texts[0] == "half an answer");
-  CHECK(value(task, 0, "s") == 0);
-  CHECK(value(task, 3, "s") == 0);
+  CHECK(value_of(task, 0, "s") == 0);
+  CHECK(value_of(task, 3, "s") == 0);
   CHECK(task.rows[4].message == "bad gateway");
 }
 
@@ -270,11 +270,11 @@ TEST_CASE("scores without samples are imported from the reductions, new and old"
     const ImportBox::Task& task = loaded.task();
     REQUIRE(task.rows.size() == 2);
     CHECK(task.rows[0].id == "1");
-    CHECK(value(task, 0, "s") == 0.5);
+    CHECK(value_of(task, 0, "s") == 0.5);
     CHECK(task.rows[0].notes[static_cast<std::size_t>(task.column("s"))] == "A");
-    CHECK(std::isnan(value(task, 0, "other")));
-    CHECK(value(task, 1, "s") == 1);
-    CHECK(value(task, 1, "other") == 3);
+    CHECK(std::isnan(value_of(task, 0, "other")));
+    CHECK(value_of(task, 1, "s") == 1);
+    CHECK(value_of(task, 1, "other") == 3);
     CHECK(task.rows[0].exchanges.empty());
     CHECK(task.rows[0].state == ASSAY_STATE_OK);
   }

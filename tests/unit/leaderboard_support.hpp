@@ -9,10 +9,9 @@
 
 #include "db/testing/fixture.hpp"
 #include "reports/leaderboard/leaderboard.hpp"
+#include "tests/support/numbers.hpp"
 
 namespace assay::test {
-
-inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 /// One evaluation to plant. The aggregate is the plain mean of the finite numbers.
 struct Planted {

@@ -1,8 +1,6 @@
 // Instances of `assay.llama` without the host, for its tests.
 #pragma once
 
-#include <unistd.h>
-
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 #include <fstream>
@@ -15,7 +13,9 @@
 
 #include "plugins/models/llama/llama_model.hpp"
 #include "tests/support/arena.hpp"
+#include "tests/support/model_answer.hpp"
 #include "tests/support/plugin_params.hpp"
+#include "tests/support/temp_file.hpp"
 #include "tests/support/tiny_gguf.hpp"
 
 namespace assay::llama_test {
@@ -23,25 +23,8 @@ namespace assay::llama_test {
 using llama::LlamaModel;
 namespace fs = std::filesystem;
 
-/// A file that goes away with the object.
-class TempFile {
- public:
-  explicit TempFile(std::string_view content) {
-    static int counter = 0;
-    path_ = fs::temp_directory_path() /
-            ("assay_llama_" + std::to_string(::getpid()) + "_" + std::to_string(counter++) + ".gguf");
-    std::ofstream(path_, std::ios::binary) << content;
-  }
-  ~TempFile() {
-    std::error_code ignored;
-    fs::remove(path_, ignored);
-  }
-  TempFile(const TempFile&) = delete;
-  TempFile& operator=(const TempFile&) = delete;
-  [[nodiscard]] std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
+struct TempFile : test::TempFile {
+  explicit TempFile(std::string_view content) : test::TempFile(content, ".gguf") {}
 };
 
 using Params = std::map<std::string, std::variant<std::string, std::int64_t>>;
@@ -72,52 +55,8 @@ inline Error refused(const std::string& path, const Params& params = {}) {
 inline constexpr std::uint64_t kAll =
     ASSAY_CAP_LOGPROB | ASSAY_CAP_RANK | ASSAY_CAP_ENTROPY | ASSAY_CAP_MOMENTS | ASSAY_CAP_TOP1;
 
-inline assay_request request_of(int kind, std::string_view prompt, std::string_view continuation,
-                                std::uint64_t want = 0) {
-  assay_request request{};
-  request.struct_size = sizeof request;
-  request.kind = kind;
-  request.prompt = str(prompt);
-  request.continuation = str(continuation);
-  request.want = want;
-  return request;
-}
-
-/// A response and the memory behind it.
-struct Answer {
-  test::Arena arena;
-  assay_response raw = test::empty_response();
-  Result<void> done;
-
-  Answer(LlamaModel& model, const assay_request& request) {
-    Call call = arena.call();
-    ResponseWriter writer(raw, call);
-    const RequestView view(&request);
-    done = request.kind == ASSAY_REQUEST_SCORE   ? model.score(view, writer, call)
-           : request.kind == ASSAY_REQUEST_EMBED ? model.embed(view, writer, call)
-                                                 : model.generate(view, writer, call);
-    if (done) writer.finish();
-  }
-  [[nodiscard]] std::string error() const { return done ? std::string() : done.error().text; }
-  [[nodiscard]] std::vector<double> stat(assay_stat which) const {
-    const assay_tokens* tokens = raw.tokens != nullptr ? raw.tokens : raw.choices[0].tokens;
-    return {tokens->stats[which], tokens->stats[which] + tokens->count};
-  }
-  [[nodiscard]] std::vector<double> logprobs() const { return stat(ASSAY_STAT_LOGPROB); }
-  [[nodiscard]] std::vector<std::int32_t> ids() const {
-    const assay_tokens* tokens = raw.tokens != nullptr ? raw.tokens : raw.choices[0].tokens;
-    return {tokens->ids, tokens->ids + tokens->count};
-  }
-  [[nodiscard]] std::string text(std::size_t choice = 0) const {
-    return std::string(assay::view(raw.choices[choice].text));
-  }
-  [[nodiscard]] double series(std::string_view name) const {
-    for (std::size_t i = 0; i < raw.series_count; ++i) {
-      if (assay::view(raw.series[i].name) == name) return raw.series[i].values[0];
-    }
-    return kMissing;
-  }
-};
+using Answer = test::ModelAnswer;
+using test::request_of;
 
 inline Answer scored(LlamaModel& model, std::string_view prompt, std::string_view continuation,
                      std::uint64_t want = kAll, std::uint32_t flags = 0) {

@@ -1,8 +1,6 @@
 // Instances of `assay.ngram` without the host, for its tests.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
@@ -15,31 +13,14 @@
 
 #include "plugins/models/ngram/ngram_model.hpp"
 #include "tests/support/arena.hpp"
+#include "tests/support/model_answer.hpp"
+#include "tests/support/temp_file.hpp"
 
 namespace assay::ngram_test {
 
 using ngram::NgramModel;
 namespace fs = std::filesystem;
-
-class TempFile {
- public:
-  explicit TempFile(std::string_view content) {
-    static int counter = 0;
-    path_ = fs::temp_directory_path() /
-            ("assay_ngram_" + std::to_string(::getpid()) + "_" + std::to_string(counter++));
-    std::ofstream(path_, std::ios::binary) << content;
-  }
-  ~TempFile() {
-    std::error_code ignored;
-    fs::remove(path_, ignored);
-  }
-  TempFile(const TempFile&) = delete;
-  TempFile& operator=(const TempFile&) = delete;
-  [[nodiscard]] std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
+using test::TempFile;
 
 inline void give(Plugin& plugin, std::string_view key, assay_value value) {
   value.struct_size = sizeof value;
@@ -98,32 +79,8 @@ inline std::string content(NgramModel& model) {
   return *model.content_identity();
 }
 
-inline assay_request request_of(int kind, std::string_view prompt, std::string_view continuation,
-                                std::uint64_t want = 0) {
-  assay_request request{};
-  request.struct_size = sizeof request;
-  request.kind = kind;
-  request.prompt = str(prompt);
-  request.continuation = str(continuation);
-  request.want = want;
-  return request;
-}
-
-/// A response and the memory behind it.
-struct Answer {
-  test::Arena arena;
-  assay_response raw = test::empty_response();
-  Result<void> done;
-
-  Answer(NgramModel& model, const assay_request& request) {
-    Call call = arena.call();
-    ResponseWriter writer(raw, call);
-    done = request.kind == ASSAY_REQUEST_SCORE ? model.score(RequestView(&request), writer, call)
-                                               : model.generate(RequestView(&request), writer, call);
-    if (done) writer.finish();
-  }
-  [[nodiscard]] ResponseView view() const { return ResponseView(&raw); }
-};
+using Answer = test::ModelAnswer;
+using test::request_of;
 
 inline std::vector<std::vector<double>> rows_of(NgramModel& model, const assay_request& request,
                                                 std::vector<std::int32_t>* targets = nullptr) {

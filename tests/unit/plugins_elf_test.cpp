@@ -10,6 +10,7 @@
 #include "assay/plugin.h"
 #include "harness/base/files.hpp"
 #include "harness/plugins/elf.hpp"
+#include "tests/support/places.hpp"
 
 namespace {
 
@@ -19,7 +20,8 @@ using assay::host::ElfVerdict;
 using assay::host::read_elf;
 
 std::string library(const std::string& name) {
-  const auto bytes = assay::host::read_file(ASSAY_BINARY_DIR "/tests/plugins/" + name + ".so", 1U << 26U);
+  const auto bytes =
+      assay::host::read_file(assay::test::build_dir() / "tests/plugins" / (name + ".so"), 1U << 26U);
   REQUIRE(bytes.ok());
   return *bytes;
 }

@@ -18,6 +18,7 @@
 #include "harness/base/files.hpp"
 #include "harness/base/process.hpp"
 #include "harness/plugins/registry.hpp"
+#include "tests/support/places.hpp"
 
 namespace {
 
@@ -28,8 +29,8 @@ using assay::host::RegistryOptions;
 using assay::host::ScanState;
 using Catch::Matchers::ContainsSubstring;
 
-const fs::path kPlugins = ASSAY_BINARY_DIR "/tests/plugins";
-const fs::path kWorker = ASSAY_BINARY_DIR "/bin/assay-worker";
+const fs::path kPlugins = assay::test::build_dir() / "tests/plugins";
+const fs::path kWorker = assay::test::build_dir() / "bin/assay-worker";
 
 // A private folder with its own cache and user data; the environment is restored at the end.
 class Sandbox {

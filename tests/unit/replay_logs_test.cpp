@@ -9,12 +9,16 @@
 #include "plugins/models/replay/recording.hpp"
 #include "tests/support/arena.hpp"
 #include "tests/support/data.hpp"
+#include "tests/unit/replay_support.hpp"
 
 using namespace assay;          // NOLINT: a test
 using namespace assay::replay;  // NOLINT: a test of this namespace
 namespace fs = std::filesystem;
 
 namespace {
+
+using replay_test::Answer;
+using replay_test::ask;
 
 assay_request request(assay_request_kind kind, std::string_view variant, std::string_view item,
                       std::string_view name) {
@@ -25,20 +29,6 @@ assay_request request(assay_request_kind kind, std::string_view variant, std::st
   r.item = str(item);
   r.name = str(name);
   return r;
-}
-
-struct Answer {
-  Result<void> done;
-  assay_response raw;
-  [[nodiscard]] ResponseView view() const { return ResponseView(&raw); }
-};
-
-Answer ask(const Recording& recording, const assay_request& what, const test::Arena& arena) {
-  Answer answer{{}, test::empty_response()};
-  ResponseWriter writer(answer.raw, arena.call());
-  answer.done = recording.answer(what, writer);
-  if (answer.done) writer.finish();
-  return answer;
 }
 
 double loss(const Recording& recording, std::string_view variant, std::string_view name,

@@ -1,6 +1,5 @@
 // Recorded answers: keys, fields, absent records, damaged files, and the cost of a large file.
 #include <fcntl.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -16,6 +15,8 @@
 #include "plugins/models/replay/source_file.hpp"
 #include "tests/support/arena.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/temp_file.hpp"
+#include "tests/unit/replay_support.hpp"
 
 using namespace assay;          // NOLINT: a test
 using namespace assay::replay;  // NOLINT: a test of this namespace
@@ -24,25 +25,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A file that is removed at the end of the test.
-class TempFile {
- public:
-  explicit TempFile(std::string_view content, const char* suffix = ".jsonl") {
-    static int counter = 0;
-    path_ = fs::temp_directory_path() /
-            ("assay_replay_" + std::to_string(::getpid()) + "_" + std::to_string(counter++) + suffix);
-    std::ofstream(path_, std::ios::binary) << content;
-  }
-  ~TempFile() {
-    std::error_code ignored;
-    fs::remove(path_, ignored);
-  }
-  TempFile(const TempFile&) = delete;
-  TempFile& operator=(const TempFile&) = delete;
-  [[nodiscard]] std::string path() const { return path_.string(); }
+using replay_test::Answer;
 
- private:
-  fs::path path_;
+struct TempFile : test::TempFile {
+  explicit TempFile(std::string_view content, const char* suffix = ".jsonl")
+      : test::TempFile(content, suffix) {}
 };
 
 struct Ask {
@@ -68,18 +55,8 @@ struct Ask {
   }
 };
 
-struct Answer {
-  Result<void> done;
-  assay_response raw;
-  [[nodiscard]] ResponseView view() const { return ResponseView(&raw); }
-};
-
 Answer ask(const Recording& recording, const Ask& what, const test::Arena& arena) {
-  Answer answer{{}, test::empty_response()};
-  ResponseWriter writer(answer.raw, arena.call());
-  answer.done = recording.answer(what.request(), writer);
-  if (answer.done) writer.finish();
-  return answer;
+  return replay_test::ask(recording, what.request(), arena);
 }
 
 std::unique_ptr<Recording> load(const std::string& path, const std::string& run = {}) {

@@ -15,7 +15,7 @@ using assay::test::check_misbehaving;
 using assay::test::check_sound;
 using assay::test::GarbageHost;
 
-const std::string kId = "test.garbage_metric";
+const std::string kMetricId = "test.garbage_metric";
 
 std::unique_ptr<MetricInstance> metric(const std::string& mode) {
   Result<std::unique_ptr<MetricInstance>> made = GarbageHost::get().metric(mode);
@@ -58,12 +58,12 @@ void check_no_numbers(const Scored& scored) {
   }
 }
 
-struct Case {
+struct MetricCase {
   const char* mode;
   const char* complaint;
 };
 
-constexpr Case kRefused[] = {
+constexpr MetricCase kRefusedMetrics[] = {
     {"status_unset", "unset"},
     {"status_unknown", "unknown status 77"},
     {"status_of_host", "unknown status 13"},
@@ -85,11 +85,11 @@ constexpr Case kRefused[] = {
 }  // namespace
 
 TEST_CASE("a score that breaks the contract is an error without numbers", "[run][instances]") {
-  for (const Case& one : kRefused) {
+  for (const MetricCase& one : kRefusedMetrics) {
     DYNAMIC_SECTION(one.mode) {
       const auto scored = score(one.mode);
       for (const assay_score& one_score : scored->scores) {
-        check_misbehaving(one_score.status, kId, one.complaint);
+        check_misbehaving(one_score.status, kMetricId, one.complaint);
         CHECK(one_score.state == ASSAY_STATE_ERROR);
         CHECK(one_score.note.len == 0);
       }
@@ -140,14 +140,14 @@ TEST_CASE("a metric that keeps the contract is left alone", "[run][instances]") 
 }
 
 TEST_CASE("a metric that cannot be fitted is an error with a reason", "[run][instances]") {
-  for (const Case& one : {Case{"fit_silent", "no reason"}, Case{"fit_wild", "no reason"},
-                          Case{"fit_bad_utf8", "caf\xEF\xBF\xBD"}}) {
+  for (const MetricCase& one : {MetricCase{"fit_silent", "no reason"}, MetricCase{"fit_wild", "no reason"},
+                                MetricCase{"fit_bad_utf8", "caf\xEF\xBF\xBD"}}) {
     DYNAMIC_SECTION(one.mode) {
       const Result<void> done = metric(one.mode)->fit({}, true);
       REQUIRE_FALSE(done);
       INFO(done.error().text);
       CHECK(done.error().code == Code::kData);
-      CHECK(done.error().text.find("'" + kId + "'") != std::string::npos);
+      CHECK(done.error().text.find("'" + kMetricId + "'") != std::string::npos);
       CHECK(done.error().text.find(one.complaint) != std::string::npos);
       CHECK(assay::host::valid_utf8(done.error().text));
     }
@@ -176,7 +176,7 @@ TEST_CASE("a metric without the functions it needs is refused", "[run][instances
       const Result<std::unique_ptr<MetricInstance>> made = GarbageHost::get().metric(mode);
       REQUIRE_FALSE(made);
       CHECK(made.error().code == Code::kPluginMisbehaving);
-      CHECK(made.error().text.find("'" + kId + "' lacks the functions") != std::string::npos);
+      CHECK(made.error().text.find("'" + kMetricId + "' lacks the functions") != std::string::npos);
     }
   }
   CHECK_FALSE(metric("fit_empty")->wants_fit());

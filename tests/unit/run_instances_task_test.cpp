@@ -14,7 +14,7 @@ using assay::test::check_misbehaving;
 using assay::test::check_sound;
 using assay::test::GarbageHost;
 
-const std::string kId = "test.garbage_task";
+const std::string kTaskId = "test.garbage_task";
 
 struct Fetched {
   std::shared_ptr<Arena> arena = std::make_shared<Arena>();
@@ -47,12 +47,12 @@ void check_blank(const assay_item& item, const Arena& arena) {
   CHECK(item.requests == nullptr);
 }
 
-struct Case {
+struct TaskCase {
   const char* mode;
   const char* complaint;
 };
 
-constexpr Case kRefused[] = {
+constexpr TaskCase kRefusedTasks[] = {
     {"status_unset", "unset"},
     {"status_unset_bad_id", "unset"},
     {"status_unknown", "unknown status 77"},
@@ -94,11 +94,11 @@ constexpr Case kRefused[] = {
 }  // namespace
 
 TEST_CASE("an item that breaks the contract becomes an item in error", "[run][instances]") {
-  for (const Case& one : kRefused) {
+  for (const TaskCase& one : kRefusedTasks) {
     DYNAMIC_SECTION(one.mode) {
       const Fetched fetched = fetch(one.mode);
       for (const assay_item& item : fetched.items) {
-        check_misbehaving(item.status, kId, one.complaint);
+        check_misbehaving(item.status, kTaskId, one.complaint);
         check_blank(item, *fetched.arena);
       }
     }
@@ -141,9 +141,9 @@ TEST_CASE("an item that is honestly reported as bad keeps its sentence and nothi
 }
 
 TEST_CASE("a fetch that fails or miscounts is an error that names the task", "[run][instances]") {
-  for (const Case& one : {Case{"fetch_fails", "(code 9)"}, Case{"fetch_unknown", "(code 77)"},
-                          Case{"produced_many", "delivered 9 items where 8"},
-                          Case{"produced_huge", "items where 8 were asked for"}}) {
+  for (const TaskCase& one : {TaskCase{"fetch_fails", "(code 9)"}, TaskCase{"fetch_unknown", "(code 77)"},
+                              TaskCase{"produced_many", "delivered 9 items where 8"},
+                              TaskCase{"produced_huge", "items where 8 were asked for"}}) {
     DYNAMIC_SECTION(one.mode) {
       Result<std::unique_ptr<TaskInstance>> task = GarbageHost::get().task(one.mode);
       REQUIRE(task);
@@ -151,7 +151,7 @@ TEST_CASE("a fetch that fails or miscounts is an error that names the task", "[r
       const Result<void> got = (*task)->fetch(0, 8, items, std::make_shared<Arena>(), nullptr);
       REQUIRE_FALSE(got);
       INFO(got.error().text);
-      CHECK(got.error().text.find("'" + kId + "'") != std::string::npos);
+      CHECK(got.error().text.find("'" + kTaskId + "'") != std::string::npos);
       CHECK(got.error().text.find(one.complaint) != std::string::npos);
     }
   }
@@ -176,7 +176,7 @@ TEST_CASE("a task that cannot be opened is an error with a reason", "[run][insta
       REQUIRE_FALSE(task);
       INFO(task.error().text);
       CHECK(task.error().code == one.code);
-      CHECK(task.error().text.find("'" + kId + "'") != std::string::npos);
+      CHECK(task.error().text.find("'" + kTaskId + "'") != std::string::npos);
       CHECK(task.error().text.find(one.text) != std::string::npos);
       CHECK(assay::host::valid_utf8(task.error().text));
     }

@@ -16,7 +16,7 @@ using assay::test::check_misbehaving;
 using assay::test::check_sound;
 using assay::test::GarbageHost;
 
-const std::string kId = "test.garbage_model";
+const std::string kModelId = "test.garbage_model";
 
 struct Asked {
   std::shared_ptr<Arena> arena = std::make_shared<Arena>();
@@ -56,7 +56,7 @@ void check_empty(const assay_response& response) {
   CHECK(response.provider_id.len == 0);
 }
 
-struct Case {
+struct ModelCase {
   const char* mode;
   int kind;
   const char* complaint;
@@ -65,7 +65,7 @@ struct Case {
 constexpr int kGenerate = ASSAY_REQUEST_GENERATE, kScore = ASSAY_REQUEST_SCORE, kRows = ASSAY_REQUEST_ROWS,
               kClassify = ASSAY_REQUEST_CLASSIFY;
 
-constexpr Case kRefused[] = {
+constexpr ModelCase kRefusedModels[] = {
     {"status_unset", kGenerate, "unset"},
     {"status_unknown", kGenerate, "unknown status 77"},
     {"status_of_host", kGenerate, "unknown status 13"},
@@ -129,11 +129,11 @@ constexpr Case kRefused[] = {
 }  // namespace
 
 TEST_CASE("a model's answer that breaks the contract is refused with a sentence", "[run][instances]") {
-  for (const Case& one : kRefused) {
+  for (const ModelCase& one : kRefusedModels) {
     DYNAMIC_SECTION(one.mode) {
       const Asked asked = ask(one.mode, one.kind);
       for (const assay_response& response : asked.responses) {
-        check_misbehaving(response.status, kId, one.complaint);
+        check_misbehaving(response.status, kModelId, one.complaint);
         check_empty(response);
       }
     }
@@ -226,12 +226,12 @@ TEST_CASE("a batch that fails as a whole fails for every unfinished request", "[
   SECTION("with a known code") {
     for (const assay_response& response : ask("batch_fails", kGenerate).responses) {
       CHECK(response.status.code == ASSAY_UNAVAILABLE);
-      CHECK(std::string(view(response.status.message)).find(kId) != std::string::npos);
+      CHECK(std::string(view(response.status.message)).find(kModelId) != std::string::npos);
     }
   }
   SECTION("with an unknown code") {
     for (const assay_response& response : ask("batch_unknown", kGenerate).responses)
-      check_misbehaving(response.status, kId, "code 77");
+      check_misbehaving(response.status, kModelId, "code 77");
   }
   SECTION("half way: what was finished stays") {
     const Asked asked = ask("batch_half", kGenerate);
@@ -281,7 +281,7 @@ TEST_CASE("a plugin that cannot be set up is an error with a reason", "[run][ins
       REQUIRE_FALSE(model);
       INFO(model.error().text);
       CHECK(model.error().code == one.code);
-      CHECK(model.error().text.find("'" + kId + "'") != std::string::npos);
+      CHECK(model.error().text.find("'" + kModelId + "'") != std::string::npos);
       CHECK(model.error().text.find(one.text) != std::string::npos);
       CHECK(assay::host::valid_utf8(model.error().text));
       CHECK(assay::host::valid_utf8(model.error().key));

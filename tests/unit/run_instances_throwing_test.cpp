@@ -34,13 +34,13 @@ Result<const ModelInstance*> model(const std::string& where) {
   return GarbageHost::get().model(where, "test.throwing_model", "where");
 }
 
-struct Asked {
+struct Provoked {
   std::shared_ptr<Arena> arena = std::make_shared<Arena>();
   std::array<assay_response, 2> responses{};
 };
 
-Asked ask(const std::string& where, int kind) {
-  Asked asked;
+Provoked provoke(const std::string& where, int kind) {
+  Provoked asked;
   Result<const ModelInstance*> made = model(where);
   REQUIRE(made);
   std::array<assay_request, 2> requests{};
@@ -58,7 +58,7 @@ Asked ask(const std::string& where, int kind) {
 
 TEST_CASE("an exception while answering fails that answer alone", "[run][instances]") {
   for (const Thrown& one : thrown("generate")) {
-    const Asked asked = ask(std::string("generate") + one.suffix, ASSAY_REQUEST_GENERATE);
+    const Provoked asked = provoke(std::string("generate") + one.suffix, ASSAY_REQUEST_GENERATE);
     CHECK(asked.responses[0].status.code == ASSAY_OK);
     CHECK(asked.responses[0].choice_count == 1);
     CHECK(asked.responses[1].status.code == one.code);
@@ -67,18 +67,18 @@ TEST_CASE("an exception while answering fails that answer alone", "[run][instanc
   for (const char* where : {"score", "rows"}) {
     const int kind = std::string(where) == "score" ? ASSAY_REQUEST_SCORE : ASSAY_REQUEST_ROWS;
     for (const Thrown& one : thrown(where)) {
-      const Asked asked = ask(std::string(where) + one.suffix, kind);
+      const Provoked asked = provoke(std::string(where) + one.suffix, kind);
       CHECK(asked.responses[0].status.code == one.code);
       CHECK(std::string(view(asked.responses[0].status.message)).find(one.text) != std::string::npos);
     }
   }
-  const Asked returned = ask("", ASSAY_REQUEST_SCORE);
+  const Provoked returned = provoke("", ASSAY_REQUEST_SCORE);
   CHECK(returned.responses[0].status.code == ASSAY_UNAVAILABLE);
   CHECK(view(returned.responses[0].status.message) == "scoring is closed");
 }
 
 TEST_CASE("a sentence that is too long is cut between characters", "[run][instances]") {
-  const Asked asked = ask("long_sentence", ASSAY_REQUEST_GENERATE);
+  const Provoked asked = provoke("long_sentence", ASSAY_REQUEST_GENERATE);
   check_sound(asked.responses[0].status);
   CHECK(asked.responses[0].status.code == ASSAY_DATA);
   CHECK(view(asked.responses[0].status.message).size() >= 4093);

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "assay/sdk/abi.hpp"
+#include "tests/support/numbers.hpp"
 
 namespace assay::test {
 
-inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double kInf = std::numeric_limits<double>::infinity();
 
 /// Random responses and requests; owns what they point to.

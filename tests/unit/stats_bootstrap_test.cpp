@@ -9,14 +9,12 @@
 #include "harness/stats/roc.hpp"
 #include "harness/stats/roc_bootstrap.hpp"
 #include "harness/stats/summary.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
+using assay::test::near;
 
 namespace {
-
-bool near(double a, double b, double tolerance) {
-  return std::fabs(a - b) <= tolerance;
-}
 
 std::vector<double> normals(std::uint32_t n, std::uint32_t b, double shift = 0.0, double grid = 0.0) {
   std::vector<double> x(n);

@@ -8,16 +8,12 @@
 #include "harness/stats/bradley_terry.hpp"
 #include "harness/stats/random.hpp"
 #include "harness/stats/summary.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
+using assay::test::near;
 
-namespace {
-
-bool near(double a, double b, double tolerance = 1e-10) {
-  return std::fabs(a - b) <= tolerance;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("Bradley-Terry: two models have the logit of their wins", "[stats][bradley_terry]") {
   const std::vector<double> wins = {0, 30, 10, 0};

@@ -17,17 +17,15 @@
 #include "harness/stats/proportion.hpp"
 #include "harness/stats/random.hpp"
 #include "harness/stats/summary.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
+using assay::test::Doubles;
+using assay::test::near;
 
 namespace {
 
-using Doubles = std::vector<double>;
 using Names = std::vector<std::string>;
-
-bool near(double a, double b, double tolerance) {
-  return std::fabs(a - b) <= tolerance;
-}
 
 bool noted(const std::vector<std::string>& notes, const std::string& text) {
   for (const std::string& note : notes) {
@@ -43,7 +41,7 @@ double detail_of(const std::vector<std::pair<std::string, double>>& details, con
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-Doubles normals(std::uint32_t n, std::uint32_t b) {
+Doubles normals_of_stream(std::uint32_t n, std::uint32_t b) {
   Doubles x(n);
   for (std::uint32_t i = 0; i < n; ++i) x[i] = normal_quantile(random_uniform(21, 70, b, i));
   return x;
@@ -142,16 +140,16 @@ TEST_CASE("a proportion with groups is clustered; near the ends wilson_neff", "[
 }
 
 TEST_CASE("a mean: t, BCa for few or skewed items, clusters with groups", "[stats][choose]") {
-  CHECK(run(Rule::kMean, normals(30, 4)).method == "mean.t");
-  const Estimate small = run(Rule::kMean, normals(29, 4), {}, {.seed = 7});
+  CHECK(run(Rule::kMean, normals_of_stream(30, 4)).method == "mean.t");
+  const Estimate small = run(Rule::kMean, normals_of_stream(29, 4), {}, {.seed = 7});
   CHECK(small.method == "bootstrap.bca");
   CHECK(small.seed == 7);
   CHECK(small.replicates == 2000);
   CHECK(small.streams == std::vector<std::uint32_t>{kStreamBootstrap});
   BootstrapPlan plan;
   plan.seed = 7;
-  CHECK(small.lo == bootstrap(normals(29, 4), Statistic::kMean, plan).bca.lo);
-  Doubles skewed = normals(200, 5);
+  CHECK(small.lo == bootstrap(normals_of_stream(29, 4), Statistic::kMean, plan).bca.lo);
+  Doubles skewed = normals_of_stream(200, 5);
   for (double& v : skewed) v = std::exp(v);
   REQUIRE(skewness(skewed) > 1.0);
   CHECK(run(Rule::kMean, skewed).method == "bootstrap.bca");
@@ -170,7 +168,7 @@ TEST_CASE("a mean: t, BCa for few or skewed items, clusters with groups", "[stat
 TEST_CASE("non-finite scores are left out and counted, whatever their place", "[stats][choose]") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double inf = std::numeric_limits<double>::infinity();
-  const Doubles clean = normals(40, 6);
+  const Doubles clean = normals_of_stream(40, 6);
   for (const std::size_t at : {0U, 17U, 40U}) {
     Doubles dirty = clean;
     dirty.insert(dirty.begin() + static_cast<std::ptrdiff_t>(at), nan);
@@ -187,7 +185,7 @@ TEST_CASE("non-finite scores are left out and counted, whatever their place", "[
 }
 
 TEST_CASE("perplexity: t on the log scale, ends exponentiated", "[stats][choose]") {
-  const Doubles nll = normals(50, 7);
+  const Doubles nll = normals_of_stream(50, 7);
   const Estimate e = run(Rule::kExpMean, nll);
   const MeanEstimate m = mean_t(nll, 0.95);
   CHECK(e.method == "exp_mean.t");
@@ -221,7 +219,7 @@ TEST_CASE("a ratio is bootstrapped over items or groups", "[stats][choose]") {
 }
 
 TEST_CASE("AUROC with companions", "[stats][choose]") {
-  Doubles scores = normals(200, 9);
+  Doubles scores = normals_of_stream(200, 9);
   std::vector<std::uint8_t> labels(200);
   for (std::size_t i = 0; i < 200; ++i) {
     labels[i] = i % 2 == 0 ? 1 : 0;
@@ -293,7 +291,7 @@ TEST_CASE("AUROC without a class or without variance", "[stats][choose]") {
 }
 
 TEST_CASE("a custom statistic is called with whole resamples", "[stats][choose]") {
-  const Doubles x = normals(45, 10);
+  const Doubles x = normals_of_stream(45, 10);
   const CustomStatistic mean_and_max = [&](std::span<const Resample> resamples, std::span<double> out) {
     for (std::size_t r = 0; r < resamples.size(); ++r) {
       Doubles drawn;
@@ -366,13 +364,14 @@ TEST_CASE("comparison of proportions: McNemar and Tango", "[stats][choose][paire
 }
 
 TEST_CASE("comparison of means: sign flips for few items, else t", "[stats][choose][paired]") {
-  const Difference few = diff(Rule::kMean, normals(50, 13), normals(50, 14));
+  const Difference few = diff(Rule::kMean, normals_of_stream(50, 13), normals_of_stream(50, 14));
   CHECK(few.method == "paired.t");
   CHECK(few.test == "signflip.mc");
   CHECK(few.replicates == 9999);
-  const Difference many = diff(Rule::kMean, normals(51, 13), normals(51, 14));
+  const Difference many = diff(Rule::kMean, normals_of_stream(51, 13), normals_of_stream(51, 14));
   CHECK(many.test == "paired.t");
-  const Difference grouped = diff(Rule::kMean, normals(60, 13), normals(60, 14), groups_of(60, 3));
+  const Difference grouped =
+      diff(Rule::kMean, normals_of_stream(60, 13), normals_of_stream(60, 14), groups_of(60, 3));
   CHECK(grouped.test == "paired.cluster_t");
   CHECK(std::isfinite(detail_of(grouped.details, "p_signflip")));
   // A constant difference: the t test has no p, the sign-flip test has one.
@@ -386,13 +385,13 @@ TEST_CASE("comparison of means: sign flips for few items, else t", "[stats][choo
   CHECK_FALSE(one.se.has_value());
   CHECK_FALSE(one.p.has_value());
   CHECK_FALSE(one.undefined.empty());
-  const Difference nll = diff(Rule::kExpMean, normals(60, 15), normals(60, 16));
+  const Difference nll = diff(Rule::kExpMean, normals_of_stream(60, 15), normals_of_stream(60, 16));
   CHECK(near(detail_of(nll.details, "ratio"), *nll.candidate / *nll.baseline, 1e-12));
 }
 
 TEST_CASE("comparison of AUROC, ratio and custom statistics", "[stats][choose][paired]") {
-  const Doubles a = normals(120, 17);
-  Doubles b = normals(120, 18);
+  const Doubles a = normals_of_stream(120, 17);
+  Doubles b = normals_of_stream(120, 18);
   std::vector<std::uint8_t> labels(120);
   for (std::size_t i = 0; i < 120; ++i) {
     labels[i] = i % 3 == 0 ? 1 : 0;
@@ -454,7 +453,7 @@ TEST_CASE("comparison of AUROC, ratio and custom statistics", "[stats][choose][p
 }
 
 TEST_CASE("results do not depend on what other threads compute", "[stats][choose]") {
-  const Doubles x = normals(25, 30);
+  const Doubles x = normals_of_stream(25, 30);
   const Estimate alone = run(Rule::kMean, x, {}, {.seed = 9});
   for (const std::size_t count : {2U, 16U}) {
     std::vector<Estimate> results(count);

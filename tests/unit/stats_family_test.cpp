@@ -16,16 +16,13 @@
 #include "harness/stats/repeats.hpp"
 #include "harness/stats/sequential.hpp"
 #include "harness/stats/summary.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
+using assay::test::Doubles;
+using assay::test::near;
 
 namespace {
-
-using Doubles = std::vector<double>;
-
-bool near(double a, double b, double tolerance) {
-  return std::fabs(a - b) <= tolerance;
-}
 
 double choose_count(int n, int k) {
   if (k < 0 || k > n) return 0.0;

@@ -12,14 +12,12 @@
 #include "harness/stats/mean.hpp"
 #include "harness/stats/proportion.hpp"
 #include "harness/stats/summary.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
+using assay::test::near;
 
-namespace {
-bool near(double a, double b, double tolerance) {
-  return std::fabs(a - b) <= tolerance;
-}
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("sums are compensated", "[stats][mean]") {
   CHECK(sum(std::vector<double>{1.0, 1e100, 1.0, -1e100}) == 2.0);

@@ -12,16 +12,13 @@
 #include "harness/stats/random.hpp"
 #include "harness/stats/sign_flip.hpp"
 #include "harness/stats/summary.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
+using assay::test::Doubles;
+using assay::test::near;
 
 namespace {
-
-using Doubles = std::vector<double>;
-
-bool near(double a, double b, double tolerance) {
-  return std::fabs(a - b) <= tolerance;
-}
 
 // Two-sided exact p by summing binomial coefficients as long integers.
 double mcnemar_by_sum(int b, int c) {

@@ -10,16 +10,13 @@
 #include "harness/stats/random.hpp"
 #include "harness/stats/roc.hpp"
 #include "harness/stats/summary.hpp"
+#include "tests/support/numbers.hpp"
 
 using namespace assay::stats;
+using assay::test::Doubles;
+using assay::test::near;
 
 namespace {
-
-using Doubles = std::vector<double>;
-
-bool near(double a, double b, double tolerance) {
-  return std::fabs(a - b) <= tolerance;
-}
 
 Doubles draws(std::uint32_t n, std::uint32_t b, double shift, double grid) {
   Doubles x(n);

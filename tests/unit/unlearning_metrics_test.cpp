@@ -98,7 +98,7 @@ struct Asked {
   }
 };
 
-bool near(double a, double b) {
+bool as_written(double a, double b) {
   return std::abs(a - b) <= 1e-12;
 }
 
@@ -109,13 +109,13 @@ TEST_CASE("unlearning.rouge: empty answers are wrong answers, logs without texts
               by_id({{"a", {.text = "Paris is it"}}, {"b", {.text = ""}}}));
   Rouge rouge;
   const Scored scored = scores_of(rouge, asked.answers);
-  CHECK(near(scored.rows[0][0], 0.25));
+  CHECK(as_written(scored.rows[0][0], 0.25));
   CHECK(scored.rows[1][0] == 0.0);
   CHECK(scored.states[1] == State::kOk);
   Rouge f;
   give(f, "stat", "f");
   give(f, "variant", "rouge1");
-  CHECK(near(scores_of(f, asked.answers).rows[0][0], 2 * 2 / 7.0));  // "paris", "is" of 4 and of 3
+  CHECK(as_written(scores_of(f, asked.answers).rows[0][0], 2 * 2 / 7.0));  // "paris", "is" of 4 and of 3
 
   const Answerer recorded = [](const assay_request& request, ResponseWriter& out) -> Result<void> {
     const double recall = 0.75;
@@ -132,7 +132,7 @@ TEST_CASE("unlearning.rouge: empty answers are wrong answers, logs without texts
 TEST_CASE("blind.prompt_copy: the overlap of question and answer needs no model") {
   Asked asked({{"a", "", "The capital is Paris"}}, by_id({{"a", {}}}));
   PromptCopy copy;
-  CHECK(near(scores_of(copy, asked.answers).rows[0][0], 0.5));  // "the capital"
+  CHECK(as_written(scores_of(copy, asked.answers).rows[0][0], 0.5));  // "the capital"
   CHECK(PromptCopy::info.requires_caps == 0);
 }
 
@@ -142,7 +142,7 @@ TEST_CASE("tofu.utility: a section without items leaves no utility, a zero cell 
   TofuUtility utility;
   Asked two({{"r", "retain", "Paris"}, {"a", "real_authors", "Paris"}}, by_id(table));
   const auto partial = aggregate_of(utility, scores_of(utility, two.answers));
-  CHECK(near(custom<TofuUtility>(partial, "retain_prob"), std::exp(-1.0)));
+  CHECK(as_written(custom<TofuUtility>(partial, "retain_prob"), std::exp(-1.0)));
   CHECK(std::isnan(custom<TofuUtility>(partial, "world_facts_prob")));
   CHECK(std::isnan(custom<TofuUtility>(partial, "model_utility")));
 
@@ -176,8 +176,8 @@ TEST_CASE("tofu.forget_quality: only forget items under the probe; what lacks a 
   Asked asked(questions, model, &other);
   ForgetQuality quality;
   const Scored scored = scores_of(quality, asked.answers, &asked.reference);
-  CHECK(near(scored.rows[0][0], 1.0));
-  CHECK(near(scored.rows[0][1], 3.0));
+  CHECK(as_written(scored.rows[0][0], 1.0));
+  CHECK(as_written(scored.rows[0][1], 3.0));
   CHECK(std::isnan(scored.rows[1][1]));
   CHECK(scored.notes[1].starts_with("reference_mismatch"));
   CHECK(std::isnan(scored.rows[2][0]));
@@ -196,7 +196,7 @@ TEST_CASE("tofu.forget_quality: only forget items under the probe; what lacks a 
   ForgetQuality paraphrased;
   give(paraphrased, "probe", "paraphrase");
   const Scored other_probe = scores_of(paraphrased, asked.answers, &asked.reference);
-  CHECK(near(other_probe.rows[3][0], 4.0));
+  CHECK(as_written(other_probe.rows[3][0], 4.0));
   CHECK(custom<ForgetQuality>(aggregate_of(paraphrased, other_probe), "forget_quality") == 1.0);
   // Without any reference there is no value at all.
   CHECK(std::isnan(custom<ForgetQuality>(aggregate_of(quality, scores_of(quality, asked.answers)), "ks_d")));
@@ -207,25 +207,25 @@ TEST_CASE("unlearning.truth_ratio: the role decides the shape, missing perturbat
               by_id({{"a", {}}, {"b", {}}, {"c", {}}}));
   TruthRatio ratio;
   const Scored scored = scores_of(ratio, asked.answers);
-  CHECK(near(scored.rows[0][0], std::exp(-1.0)));
-  CHECK(near(scored.rows[1][0], 1.0 - std::exp(-1.0)));
+  CHECK(as_written(scored.rows[0][0], std::exp(-1.0)));
+  CHECK(as_written(scored.rows[1][0], 1.0 - std::exp(-1.0)));
   CHECK(std::isnan(scored.rows[2][0]));
   CHECK(scored.states[2] == State::kUnsupported);
   give(ratio, "shape", "closer_to_1");
-  CHECK(near(scores_of(ratio, asked.answers).rows[1][0], std::exp(-1.0)));
+  CHECK(as_written(scores_of(ratio, asked.answers).rows[1][0], std::exp(-1.0)));
 }
 
 TEST_CASE("memorisation metrics drop the end of text and want token ids") {
   Asked asked({{"a", "", "x", -1, "", "", 0}}, with_tokens({5, 0, 7, 0}, {}));
   ExactMemorization em;
   ExtractionStrength es;
-  CHECK(near(scores_of(em, asked.answers).rows[0][0], 2.0 / 3.0));
+  CHECK(as_written(scores_of(em, asked.answers).rows[0][0], 2.0 / 3.0));
   CHECK(scores_of(em, asked.answers).rows[0][1] == 3.0);
-  CHECK(near(scores_of(es, asked.answers).rows[0][0], 1.0 / 3.0));
+  CHECK(as_written(scores_of(es, asked.answers).rows[0][0], 1.0 / 3.0));
   give(em, "positions", "all");
   give(es, "positions", "all");
-  CHECK(near(scores_of(em, asked.answers).rows[0][0], 0.5));
-  CHECK(near(scores_of(es, asked.answers).rows[0][0], 0.25));
+  CHECK(as_written(scores_of(em, asked.answers).rows[0][0], 0.5));
+  CHECK(as_written(scores_of(es, asked.answers).rows[0][0], 0.25));
   give(es, "variant", "strict");
   CHECK(scores_of(es, asked.answers).rows[0][0] == 0.0);
   Asked means({{"a", "", "x"}}, by_id({{"a", {}}}));
@@ -250,8 +250,8 @@ TEST_CASE("membership: forget is class 0, holdout class 1, others and other prob
   CHECK(std::isnan(losses.rows[4][0]));
   PrivLeak leak;
   const auto values = aggregate_of(leak, scores_of(leak, asked.answers, &asked.reference));
-  CHECK(near(custom<PrivLeak>(values, "auc"), 0.75));
-  CHECK(near(custom<PrivLeak>(values, "auc_reference"), 0.5));
+  CHECK(as_written(custom<PrivLeak>(values, "auc"), 0.75));
+  CHECK(as_written(custom<PrivLeak>(values, "auc_reference"), 0.5));
   CHECK(std::abs(custom<PrivLeak>(values, "privleak") + 50.0) < 1e-6);
   const auto alone = aggregate_of(leak, scores_of(leak, asked.answers));
   CHECK(std::isnan(custom<PrivLeak>(alone, "privleak")));

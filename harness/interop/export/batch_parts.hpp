@@ -17,10 +17,6 @@ inline std::string batch_id(std::string_view task, std::string_view item, std::u
   return "assay:" + percent_encoded(task) + ":" + percent_encoded(item) + ":" + std::to_string(repeat);
 }
 
-struct KeyHash {
-  std::size_t operator()(const Key128& key) const { return static_cast<std::size_t>(key.low); }
-};
-
 /// The lines of one model, split into files.
 class Parts {
  public:

@@ -11,7 +11,6 @@
 namespace assay::kernel {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 /// Beyond this distance from the centre, squares summed in float could overflow: such blocks are summed in
 /// double.
 constexpr float kFar = 1e15F;

@@ -1,10 +1,14 @@
 // Which table of loops runs.
 #pragma once
 
+#include <limits>
+
 #include "blocks.hpp"
 #include "instruction_set.hpp"
 
 namespace assay::kernel {
+
+inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 const LoopTable& loops_of(InstructionSet which);
 

@@ -9,8 +9,6 @@
 namespace assay::kernel {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
 /// The k largest entries so far. Entries come in ascending id, so a later equal one never displaces an
 /// earlier.
 class TopEntries {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "assay/text/utf8.hpp"
+#include "contains.hpp"
 
 namespace assay::text {
 namespace {
@@ -83,10 +84,6 @@ std::string capitalised(std::string_view text) {
     out.append(text.substr(0, first.length));
   }
   return out.append(low, low_first);
-}
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
 }
 
 }  // namespace

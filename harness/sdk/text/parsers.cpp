@@ -6,13 +6,11 @@
 #include <limits>
 
 #include "assay/text/utf8.hpp"
+#include "contains.hpp"
 
 namespace assay::text {
 namespace {
 
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }

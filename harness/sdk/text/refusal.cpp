@@ -4,14 +4,11 @@
 #include <array>
 
 #include "assay/text/utf8.hpp"
+#include "contains.hpp"
 #include "token_ids.hpp"
 
 namespace assay::text {
 namespace {
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
 
 constexpr std::array<std::string_view, 7> kRefusalStarts{
     "i do not know", "i don't know", "i'm sorry", "i am sorry", "i cannot", "i can't", "as an ai"};

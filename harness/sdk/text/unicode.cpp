@@ -24,7 +24,7 @@ struct Range {
 };
 
 template <std::size_t N>
-bool contains(const std::array<Range, N>& ranges, char32_t c) {
+bool in_ranges(const std::array<Range, N>& ranges, char32_t c) {
   return std::any_of(ranges.begin(), ranges.end(), [c](Range r) { return c >= r.first && c <= r.last; });
 }
 
@@ -65,7 +65,7 @@ bool is_case_ignorable(char32_t c) {
     case UTF8PROC_CATEGORY_SK:
       return true;
     default:
-      return contains(kMidLetters, c);
+      return in_ranges(kMidLetters, c);
   }
 }
 
@@ -76,7 +76,7 @@ bool is_cased(char32_t c) {
     case UTF8PROC_CATEGORY_LT:
       return true;
     default:
-      return contains(kOtherCased, c);
+      return in_ranges(kOtherCased, c);
   }
 }
 

@@ -7,7 +7,7 @@
 namespace assay::hallucination {
 namespace {
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoUncertainty = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
 
@@ -25,7 +25,7 @@ void candidate_probabilities(std::span<const double> scores, std::vector<double>
   const double top = *std::max_element(out.begin(), out.end());
   double sum = 0;
   for (double& value : out) {
-    value = std::isfinite(top) ? std::exp(value - top) : kUndefined;
+    value = std::isfinite(top) ? std::exp(value - top) : kNoUncertainty;
     sum += value;
   }
   for (double& value : out) value /= sum;
@@ -45,7 +45,7 @@ void probabilities_of(const assay_row& row, std::vector<double>& out) {
 
 EnsembleUncertainty ensemble_uncertainty(std::span<const double> members, std::size_t count) {
   if (count == 0 || members.empty() || members.size() % count != 0)
-    return {kUndefined, kUndefined, kUndefined};
+    return {kNoUncertainty, kNoUncertainty, kNoUncertainty};
   const std::size_t width = members.size() / count;
   std::vector<double> mean(width, 0.0);
   double aleatoric = 0;

@@ -7,13 +7,14 @@
 #include <string>
 
 #include "tests/support/fixtures/bench.hpp"
+#include "tests/support/places.hpp"
 
 namespace assay::test {
 
 using Json = nlohmann::json;
 
 inline std::filesystem::path asking_library() {
-  return std::filesystem::path(ASSAY_BINARY_DIR) / "tests" / "asking" / "test_asking.so";
+  return build_dir() / "tests" / "asking" / "test_asking.so";
 }
 
 /// A Bench with the suite ask.toml (task "ask" of test.asking, metric test.number) and the model "words", an

@@ -11,6 +11,9 @@
 
 namespace garbage {
 
+/// A length that nothing has.
+inline constexpr std::size_t kHuge = std::numeric_limits<std::size_t>::max() / 2;
+
 /// Instance of any of the three plugins.
 struct Instance {
   int kind = 0;

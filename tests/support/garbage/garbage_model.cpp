@@ -5,7 +5,6 @@ namespace garbage {
 namespace {
 
 constexpr std::size_t kTokens = 3;
-constexpr std::size_t kHuge = std::numeric_limits<std::size_t>::max() / 2;
 constexpr double kStaticNumbers[kTokens] = {-1, -2, -3};
 
 // Good statistics for three tokens, from which every bad mode departs in one point.

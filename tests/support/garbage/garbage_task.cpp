@@ -5,8 +5,6 @@ namespace garbage {
 namespace {
 
 constexpr std::uint64_t kItems = 3;
-constexpr std::size_t kHuge = std::numeric_limits<std::size_t>::max() / 2;
-
 std::int32_t open(void* instance, assay_status* status, const assay_call* call) noexcept {
   const std::string& mode = mode_of(instance);
   if (mode == "open_silent") return ASSAY_DATA;

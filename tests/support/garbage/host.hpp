@@ -9,6 +9,7 @@
 #include "assay/sdk/abi.hpp"
 #include "harness/base/strings.hpp"
 #include "harness/run/instances.hpp"
+#include "tests/support/places.hpp"
 
 namespace assay::test {
 
@@ -49,9 +50,9 @@ class GarbageHost {
   GarbageHost() {
     host::RegistryOptions options;
     for (const char* file : {"test_garbage.so", "test_throwing.so"})
-      options.files.emplace_back(std::string(ASSAY_BINARY_DIR "/tests/garbage/") + file);
+      options.files.emplace_back((build_dir() / "tests/garbage/").string() + file);
     options.use_environment = options.use_program_folders = options.use_cache = false;
-    options.worker = ASSAY_BINARY_DIR "/bin/assay-worker";
+    options.worker = build_dir() / "bin/assay-worker";
     options.scan_limit_ms = 60'000;
     Result<std::unique_ptr<host::Registry>> found = host::Registry::discover(options);
     INFO((found ? std::string() : found.error().text));
