@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "assay/sdk/sampling.hpp"
 #include "benchmarks/planted/makers.hpp"
 #include "benchmarks/planted/prose.hpp"
 #include "benchmarks/planted/vocabulary.hpp"
@@ -67,7 +68,7 @@ void keep_nucleus(std::vector<double>& weights, std::uint64_t percent) {
 /// A sample of exactly `words` words. The end of a document and single letters are never drawn: a text must
 /// not be recognisable by its end or by a broken word. Marks are single bytes too, and so is the article that
 /// may begin a document.
-Result<std::string> sample(const ngram::Model& model, ngram::Rng& rng, std::uint64_t words,
+Result<std::string> sample(const ngram::Model& model, Xoshiro256& rng, std::uint64_t words,
                            std::uint64_t nucleus) {
   auto state = model.begin(std::span<const ngram::Id>());
   if (!state) return std::move(state).error();
@@ -80,7 +81,7 @@ Result<std::string> sample(const ngram::Model& model, ngram::Rng& rng, std::uint
       if (id != '.' && id != ',' && id != ';' && !(id == 'A' && out.empty())) weights[id] = 0.0;
     weights[tokenizer.eos()] = 0.0;
     keep_nucleus(weights, nucleus);
-    const ngram::Id id = ngram::pick(weights, rng.uniform());
+    const auto id = static_cast<ngram::Id>(pick(weights, rng.uniform()));
     const std::string_view piece = tokenizer.piece(id);
     if (piece.front() == ' ' && word_count(out) == words) return out;
     // A text begins like a document, without a blank.
@@ -103,7 +104,7 @@ Result<World> make_detection(std::uint64_t seed, std::uint64_t source, std::uint
   }
   auto model = train_source(documents);
   if (!model) return std::move(model).error();
-  ngram::Rng rng(Random(seed, "detection/samples").next());
+  Xoshiro256 rng(Random(seed, "detection/samples").next());
   Row original = Row::array(), sampled = Row::array();
   for (std::uint64_t i = 0; i < pairs; ++i) {
     const std::uint64_t words = kPairWordsMin + lengths.below(kPairWordsSpread + 1);

@@ -3,12 +3,13 @@
 // Sources: xoshiro256** 1.0 and SplitMix64 (Blackman and Vigna, prng.di.unimi.it). Thread rule: one owner.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "assay/sdk/sampling.hpp"
 
 namespace assay::planted {
 
@@ -17,7 +18,7 @@ class Random {
   /// A stream of its own for every (seed, purpose): drawing more in one place changes nothing elsewhere.
   Random(std::uint64_t seed, std::string_view purpose);
 
-  std::uint64_t next();
+  std::uint64_t next() { return generator_.next(); }
   /// Uniform in 0 .. n - 1, unbiased (values of the last, incomplete block are drawn again). Precondition: n
   /// > 0.
   std::uint64_t below(std::uint64_t n);
@@ -35,7 +36,7 @@ class Random {
   }
 
  private:
-  std::array<std::uint64_t, 4> state_{};
+  Xoshiro256 generator_;
 };
 
 }  // namespace assay::planted

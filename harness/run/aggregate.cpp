@@ -12,6 +12,7 @@
 #include "harness/stats/aggregate.hpp"
 #include "harness/stats/choose.hpp"
 #include "harness/stats/random.hpp"
+#include "harness/stats/rule_of.hpp"
 
 namespace assay::host {
 namespace {
@@ -183,7 +184,7 @@ class Aggregator {
     row.denominator = denominator.json();
     row.n_scored = static_cast<std::int64_t>(values.size());
     stats::Sample sample;
-    sample.rule = rule(value.rule);
+    sample.rule = stats::rule_of(value.rule);
     sample.values = values;
     sample.denominators = denominators;
     sample.labels = labels;
@@ -235,23 +236,6 @@ class Aggregator {
   }
   [[nodiscard]] std::string group_name(std::size_t row) const {
     return table_.groups[row] == UINT32_MAX ? std::string() : std::to_string(table_.groups[row]);
-  }
-
-  static stats::Rule rule(int rule) {
-    switch (rule) {
-      case ASSAY_RULE_PROPORTION:
-        return stats::Rule::kProportion;
-      case ASSAY_RULE_AUROC:
-        return stats::Rule::kAuroc;
-      case ASSAY_RULE_RATIO:
-        return stats::Rule::kRatio;
-      case ASSAY_RULE_EXP_MEAN:
-        return stats::Rule::kExpMean;
-      case ASSAY_RULE_CUSTOM:
-        return stats::Rule::kCustom;
-      default:
-        return stats::Rule::kMean;
-    }
   }
 
   stats::Options stats_options() const {

@@ -3,6 +3,7 @@
 
 #include "harness/base/strings.hpp"
 #include "reports/compare/format.hpp"
+#include "reports/markdown.hpp"
 #include "reports/table.hpp"
 
 namespace assay::host {
@@ -10,40 +11,8 @@ namespace {
 
 constexpr std::size_t kQuotedShown = 300;
 
-// Text of data inside a table or a list: nothing of it may act as markup.
 std::string quoted(const std::string& text, std::size_t bytes_max = kQuotedShown) {
-  std::string out;
-  for (const char c : printable(text, bytes_max)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '\n':
-        out += ' ';
-        break;
-      case '|':
-      case '`':
-      case '*':
-      case '_':
-      case '[':
-      case ']':
-      case '\\':
-      case '#':
-      case '~':
-      case '@':
-        out += fmt::format("&#{};", static_cast<int>(c));
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
+  return markdown_text(text, bytes_max);
 }
 
 std::string row(const std::vector<std::string>& cells) {

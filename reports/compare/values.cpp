@@ -11,6 +11,7 @@
 #include "harness/base/strings.hpp"
 #include "harness/stats/power.hpp"
 #include "harness/stats/random.hpp"
+#include "harness/stats/rule_of.hpp"
 #include "reports/compare/custom.hpp"
 #include "reports/compare/detail.hpp"
 
@@ -39,23 +40,6 @@ double unit_value(const Side& side, std::size_t begin, std::size_t end, const Me
   const double mean = n == 0 ? kNone : n == 1 ? sum : sum / static_cast<double>(n);
   if (!std::isnan(mean)) ++counts.scored;
   return mean;
-}
-
-stats::Rule rule_of(int rule) {
-  switch (rule) {
-    case ASSAY_RULE_PROPORTION:
-      return stats::Rule::kProportion;
-    case ASSAY_RULE_AUROC:
-      return stats::Rule::kAuroc;
-    case ASSAY_RULE_RATIO:
-      return stats::Rule::kRatio;
-    case ASSAY_RULE_EXP_MEAN:
-      return stats::Rule::kExpMean;
-    case ASSAY_RULE_CUSTOM:
-      return stats::Rule::kCustom;
-    default:
-      return stats::Rule::kMean;
-  }
 }
 
 std::string major_of(const std::string& version) {
@@ -221,7 +205,7 @@ class TaskValues {
   static void describe(const ValueRow& value, ComparedValue& one) {
     one.value = value.name;
     one.unit = value.unit;
-    one.rule = rule_of(value.rule);
+    one.rule = stats::rule_of(value.rule);
     one.direction = value.direction;
     one.headline = value.headline;
   }

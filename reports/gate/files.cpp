@@ -7,6 +7,7 @@
 #include "reports/compare/format.hpp"
 #include "reports/gate/detail.hpp"
 #include "reports/gate/report.hpp"
+#include "reports/markdown.hpp"
 #include "reports/table.hpp"
 
 namespace assay::host {
@@ -67,37 +68,8 @@ std::string seconds(double value) {
   return fmt::format("{:.3f}", value);
 }
 
-// Text of data inside a table or a list of markdown: nothing of it may act as markup.
 std::string markdown(const std::string& raw) {
-  std::string out;
-  for (const char c : printable(raw, kTextMax)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '|':
-      case '`':
-      case '*':
-      case '_':
-      case '[':
-      case ']':
-      case '\\':
-      case '#':
-      case '~':
-      case '@':
-        out += fmt::format("&#{};", static_cast<int>(c));
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
+  return markdown_text(raw, kTextMax);
 }
 
 std::string run_name(const RunSummary& run) {

@@ -13,6 +13,7 @@
 
 #include "assay/plugin.h"
 #include "harness/stats/pairwise.hpp"
+#include "harness/stats/rule_of.hpp"
 #include "reports/leaderboard/detail.hpp"
 
 namespace assay::host::leaderboard_detail {
@@ -21,23 +22,6 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kUnmatchedMax = 0.20;   // share of the union of items, as in a comparison
 constexpr std::size_t kLettersMax = 60;  // rows; beyond, a row would have more letters than a reader can use
-
-stats::Rule rule_of(int rule) {
-  switch (rule) {
-    case ASSAY_RULE_PROPORTION:
-      return stats::Rule::kProportion;
-    case ASSAY_RULE_AUROC:
-      return stats::Rule::kAuroc;
-    case ASSAY_RULE_RATIO:
-      return stats::Rule::kRatio;
-    case ASSAY_RULE_EXP_MEAN:
-      return stats::Rule::kExpMean;
-    case ASSAY_RULE_CUSTOM:
-      return stats::Rule::kCustom;
-    default:
-      return stats::Rule::kMean;
-  }
-}
 
 // Which pairs share enough of their items.
 class Overlap {
@@ -153,7 +137,7 @@ void rank_board(Board& board, std::vector<Candidate>& candidates, const Roster& 
   std::optional<stats::Pairwise> pairs;
   std::optional<Overlap> overlap;
   if (testable) {
-    pairs.emplace(rule_of(board.rule), scores.models, scores.labels, roster.items.groups,
+    pairs.emplace(stats::rule_of(board.rule), scores.models, scores.labels, roster.items.groups,
                   paired_options(board, seed, permutation_seed, options));
     overlap.emplace(models, roster);
   }
@@ -212,7 +196,7 @@ std::optional<stats::Difference> paired_difference(const Board& board, const Ros
   const std::vector<const Candidate*> both = {&baseline, &candidate};
   if (!Overlap(both, roster).enough(0, 1)) return std::nullopt;
   const ModelsScores scores = scores_of(both, roster);
-  return stats::Pairwise(rule_of(board.rule), scores.models, scores.labels, roster.items.groups,
+  return stats::Pairwise(stats::rule_of(board.rule), scores.models, scores.labels, roster.items.groups,
                          paired_options(board, seed, permutation_seed, options))
       .difference(0, 1);
 }

@@ -21,8 +21,8 @@ using namespace assay::hallucination;  // NOLINT
 
 namespace {
 
+using test::give;
 using test::ready;
-using test::set;
 
 /// All items of a task with one model's answers.
 class Run {
@@ -120,17 +120,17 @@ struct Setting {
 std::unique_ptr<ngram::NgramModel> make_model(const std::filesystem::path& world, const Setting& setting) {
   auto model = std::make_unique<ngram::NgramModel>();
   const std::string train = (world / "train.txt").string();
-  set(*model, "estimator", setting.estimator);
-  set(*model, "order", 10);
-  set(*model, "tokenizer", "word");
-  set(*model, setting.trained ? "train" : "vocabulary", train);
+  give(*model, "estimator", setting.estimator);
+  give(*model, "order", 10);
+  give(*model, "tokenizer", "word");
+  give(*model, setting.trained ? "train" : "vocabulary", train);
   ready(*model);
   return model;
 }
 
 std::unique_ptr<planted::PlantedFacts> make_task(const std::filesystem::path& world) {
   auto task = std::make_unique<planted::PlantedFacts>();
-  set(*task, "data", (world / "probes.jsonl").string());
+  give(*task, "data", (world / "probes.jsonl").string());
   ready(*task);
   const test::Arena arena;
   Call call = arena.call();

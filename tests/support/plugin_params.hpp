@@ -4,29 +4,40 @@
 #include <catch2/catch_test_macros.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "assay/sdk/plugin.hpp"
 
 namespace assay::test {
 
-/// Gives a parameter a value, as the host does before configure(): texts, paths and choices by `text`,
-/// numbers and truth values by `number`.
-inline void set(Plugin& plugin, std::string_view key, std::string_view text, std::int64_t number = 0) {
+/// Gives a parameter a value, as the host does before configure().
+inline void give(Plugin& plugin, std::string_view key, assay_value value) {
+  value.struct_size = sizeof value;
+  value.is_set = 1;
   for (ParamBase* param : plugin.params()) {
-    if (param->key() != key) continue;
-    assay_value value{};
-    value.struct_size = sizeof value;
-    value.is_set = 1;
-    value.text = str(text);
-    value.integer = number;
-    value.number = static_cast<double>(number);
-    param->accept(value);
-    return;
+    if (param->key() == key) return param->accept(value);
   }
   FAIL("no parameter " << key);
 }
-inline void set(Plugin& plugin, std::string_view key, std::int64_t number) {
-  set(plugin, key, {}, number);
+/// A text, a path or a choice.
+inline void give(Plugin& plugin, std::string_view key, std::string_view text) {
+  assay_value value{};
+  value.text = str(text);
+  give(plugin, key, value);
+}
+/// A number or a truth value.
+inline void give(Plugin& plugin, std::string_view key, std::int64_t number) {
+  assay_value value{};
+  value.integer = number;
+  value.number = static_cast<double>(number);
+  give(plugin, key, value);
+}
+inline void give(Plugin& plugin, std::string_view key, const std::vector<std::string>& list) {
+  std::vector<assay_str> items;
+  for (const std::string& item : list) items.push_back(str(item));
+  assay_value value{};
+  value.list = {items.data(), items.size()};
+  give(plugin, key, value);
 }
 
 inline void ready(Plugin& plugin) {

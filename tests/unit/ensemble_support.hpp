@@ -16,31 +16,14 @@
 #include "tests/support/arena.hpp"
 #include "tests/support/model_answer.hpp"
 #include "tests/support/numbers.hpp"
+#include "tests/support/plugin_params.hpp"
 #include "tests/support/temp_file.hpp"
 
 namespace assay::ensemble_test {
 
 using ensemble::EnsembleModel;
 using ngram::NgramModel;
-
-inline void give(Plugin& plugin, std::string_view key, assay_value value) {
-  value.struct_size = sizeof value;
-  value.is_set = 1;
-  const auto found = std::find_if(plugin.params().begin(), plugin.params().end(),
-                                  [&](const ParamBase* param) { return param->key() == key; });
-  REQUIRE(found != plugin.params().end());
-  (*found)->accept(value);
-}
-inline void give(Plugin& plugin, std::string_view key, std::string_view text) {
-  assay_value value{};
-  value.text = str(text);
-  give(plugin, key, value);
-}
-inline void give(Plugin& plugin, std::string_view key, std::int64_t number) {
-  assay_value value{};
-  value.integer = number;
-  give(plugin, key, value);
-}
+using test::give;
 
 /// A model that gives the same rows whatever it is asked; its tokens are the letters a, b, c ...
 class FixedRows final : public Model {

@@ -96,8 +96,8 @@ TEST_CASE("hallucination: aggregates rank wrong answers and unseen facts, resamp
 
 TEST_CASE("hallucination: semantic entropy of samples") {
   SemanticEntropy discrete, normalised, rao;
-  test::set(normalised, "equivalence", "normalised");
-  test::set(rao, "variant", "se_rao");
+  test::give(normalised, "equivalence", "normalised");
+  test::give(rao, "variant", "se_rao");
   RecordBox box;
   box.target("Koune").field("k", 0.0).generated("answer", {"Koune"});
   box.generated("samples", {"Koune .", "koune", "Pla", "Koune"});

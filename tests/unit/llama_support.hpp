@@ -31,12 +31,12 @@ using Params = std::map<std::string, std::variant<std::string, std::int64_t>>;
 
 inline std::unique_ptr<LlamaModel> prepared(const std::string& path, const Params& params = {}) {
   auto model = std::make_unique<LlamaModel>();
-  test::set(*model, "path", path);
+  test::give(*model, "path", path);
   for (const auto& [key, value] : params) {
     if (const auto* text = std::get_if<std::string>(&value)) {
-      test::set(*model, key, *text);
+      test::give(*model, key, *text);
     } else {
-      test::set(*model, key, std::get<std::int64_t>(value));
+      test::give(*model, key, std::get<std::int64_t>(value));
     }
   }
   return model;

@@ -14,40 +14,15 @@
 #include "plugins/models/ngram/ngram_model.hpp"
 #include "tests/support/arena.hpp"
 #include "tests/support/model_answer.hpp"
+#include "tests/support/plugin_params.hpp"
 #include "tests/support/temp_file.hpp"
 
 namespace assay::ngram_test {
 
 using ngram::NgramModel;
 namespace fs = std::filesystem;
+using test::give;
 using test::TempFile;
-
-inline void give(Plugin& plugin, std::string_view key, assay_value value) {
-  value.struct_size = sizeof value;
-  value.is_set = 1;
-  const auto found = std::find_if(plugin.params().begin(), plugin.params().end(),
-                                  [&](const ParamBase* param) { return param->key() == key; });
-  REQUIRE(found != plugin.params().end());
-  (*found)->accept(value);
-}
-inline void give(Plugin& plugin, std::string_view key, std::string_view text) {
-  assay_value value{};
-  value.text = str(text);
-  give(plugin, key, value);
-}
-inline void give(Plugin& plugin, std::string_view key, std::int64_t number) {
-  assay_value value{};
-  value.integer = number;
-  value.number = static_cast<double>(number);
-  give(plugin, key, value);
-}
-inline void give(Plugin& plugin, std::string_view key, const std::vector<std::string>& list) {
-  std::vector<assay_str> items;
-  for (const std::string& item : list) items.push_back(str(item));
-  assay_value value{};
-  value.list = {items.data(), items.size()};
-  give(plugin, key, value);
-}
 
 using Texts = std::map<std::string, std::string>;
 using Lists = std::map<std::string, std::vector<std::string>>;

@@ -9,9 +9,11 @@
 #include <thread>
 #include <tuple>
 
+#include "assay/sdk/sampling.hpp"
 #include "plugins/models/ngram/ngram.hpp"
 
 using namespace assay::ngram;  // NOLINT: a test of this namespace
+using assay::Xoshiro256;
 
 namespace {
 
@@ -202,7 +204,7 @@ TEST_CASE("ngram: the hand example gives the exact fractions") {
 }
 
 TEST_CASE("ngram: every estimator equals a naive implementation of its definition") {
-  Rng rng(7);
+  Xoshiro256 rng(7);
   for (const Estimator estimator :
        {Estimator::kMkn, Estimator::kKn, Estimator::kAbs, Estimator::kWittenBell, Estimator::kCountlm}) {
     for (const int order : {1, 2, 3, 5, 12}) {
@@ -290,7 +292,7 @@ void check_statistics(const State& state, const std::vector<Id>& tokens) {
 }  // namespace
 
 TEST_CASE("ngram: statistics of a token equal those of the full distribution") {
-  Rng rng(11);
+  Xoshiro256 rng(11);
   for (const Estimator estimator :
        {Estimator::kMkn, Estimator::kKn, Estimator::kAbs, Estimator::kWittenBell, Estimator::kCountlm}) {
     for (const double lambda : {0.0, 0.7}) {

@@ -4,9 +4,14 @@
 #include <cmath>
 #include <numeric>
 
+#include "assay/sdk/sampling.hpp"
 #include "plugins/models/ngram/ngram.hpp"
 
 using namespace assay::ngram;  // NOLINT: a test of this namespace
+using assay::pick;
+using assay::reshape;
+using assay::Sampling;
+using assay::Xoshiro256;
 
 namespace {
 
@@ -56,7 +61,7 @@ TEST_CASE("ngram tokenizer: pieces of the word tokenizer") {
   CHECK(encoded.spans[1] == ByteSpan{3, 7});
   CHECK(encoded.spans[8] == ByteSpan{13, 17});
   CHECK(word->decode(encoded.ids) == text);
-  Rng rng(1);
+  Xoshiro256 rng(1);
   for (int i = 0; i < 200; ++i) {  // lossless, and the spans tile the text, whatever the bytes
     std::string random;
     for (std::uint64_t n = rng.next() % 40; n > 0; --n)
@@ -125,11 +130,11 @@ TEST_CASE("ngram tokenizer: word lists are read line by line") {
 
 TEST_CASE("ngram sampler: the generator is xoshiro256** seeded by SplitMix64") {
   // SplitMix64 from seed 0 gives these words (published test vector of the algorithm).
-  Rng rng(0);
+  Xoshiro256 rng(0);
   const std::uint64_t s1 = 0x6E789E6AA1B965F4ULL;
   const std::uint64_t rotated = (s1 * 5U << 7U) | (s1 * 5U >> 57U);
   CHECK(rng.next() == rotated * 9U);
-  Rng again(0);
+  Xoshiro256 again(0);
   (void)again.next();
   CHECK(rng.next() == again.next());
   double sum = 0;
@@ -143,7 +148,7 @@ TEST_CASE("ngram sampler: the generator is xoshiro256** seeded by SplitMix64") {
 
 TEST_CASE("ngram sampler: temperature, top_k, top_p, min_p in this order") {
   const std::vector<double> base{0.1, 0.4, 0.2, 0.2, 0.1};
-  const auto shaped = [&](SamplingParams params) {
+  const auto shaped = [&](Sampling params) {
     std::vector<double> p = base;
     reshape(p, params);
     CHECK(std::accumulate(p.begin(), p.end(), 0.0) == Catch::Approx(1.0));
@@ -152,7 +157,7 @@ TEST_CASE("ngram sampler: temperature, top_k, top_p, min_p in this order") {
   const auto same = [](const std::vector<double>& p, const std::vector<double>& wanted) {
     for (std::size_t i = 0; i < p.size(); ++i) CHECK(p[i] == Catch::Approx(wanted[i]).margin(1e-15));
   };
-  SamplingParams params;
+  Sampling params;
   same(shaped(params), base);
   params.top_k = 2;  // of the two 0.2 the lower id stays
   same(shaped(params), {0, 2. / 3, 1. / 3, 0, 0});
@@ -181,14 +186,14 @@ TEST_CASE("ngram sampler: temperature, top_k, top_p, min_p in this order") {
   CHECK(pick(std::vector<double>{0, 1, 0}, 0.0) == 1);
   CHECK(pick(std::vector<double>{0, 1, 0}, 0.9999) == 1);
   for (const double wrong : {-0.1, 1.5, std::nan("")}) {
-    SamplingParams bad;
+    Sampling bad;
     bad.top_p = wrong;
     CHECK_FALSE(check(bad).ok());
     bad = {};
     bad.min_p = wrong;
     CHECK_FALSE(check(bad).ok());
   }
-  SamplingParams bad;
+  Sampling bad;
   bad.temperature = -1;
   CHECK_FALSE(check(bad).ok());
 }

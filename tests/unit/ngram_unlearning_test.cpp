@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "assay/sdk/sampling.hpp"
 #include "plugins/models/ngram/ngram.hpp"
 
 using namespace assay::ngram;  // NOLINT: a test of this namespace
+using assay::Xoshiro256;
 
 namespace {
 
@@ -28,7 +30,7 @@ Model make(Estimator estimator, TokenizerKind kind, int order) {
 }
 
 /// Random text from few words, so that documents share n-grams, with odd bytes and an empty text at times.
-std::string random_document(Rng& rng) {
+std::string random_document(Xoshiro256& rng) {
   static const std::vector<std::string> kPieces{
       "the", " the", " cat", " dog",     " sat", ".",       " ",
       "\n",  "cat",  " ",    "\xC3\xA9", " xyz", "the the", std::string(1, '\0')};
@@ -58,14 +60,14 @@ std::vector<double> probe(Model& model) {
 }
 
 template <class T>
-void shuffle(std::vector<T>& items, Rng& rng) {
+void shuffle(std::vector<T>& items, Xoshiro256& rng) {
   for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[rng.next() % i]);
 }
 
 }  // namespace
 
 TEST_CASE("ngram: unlearning is exact for every estimator, tokenizer and order") {
-  Rng rng(20);
+  Xoshiro256 rng(20);
   for (const Estimator estimator : kEstimators) {
     for (const TokenizerKind kind : kTokenizers) {
       for (int order = 1; order <= 7; ++order) {
@@ -182,7 +184,7 @@ TEST_CASE("ngram: prompt and answer are one document") {
 }
 
 TEST_CASE("ngram: a damaged file is an error, never a crash") {
-  Rng rng(3);
+  Xoshiro256 rng(3);
   for (const Estimator estimator : kEstimators) {
     for (const TokenizerKind kind : kTokenizers) {
       Model model = make(estimator, kind, 3);
@@ -241,7 +243,7 @@ TEST_CASE("ngram: models survive a file on disk") {
 TEST_CASE("ngram: wide keys hold the same counts as narrow ones") {
   // The same documents under a small and a large vocabulary, ids mapped upwards in order: the tables must
   // agree row by row, whatever number of machine words a packed n-gram needs.
-  Rng rng(9);
+  Xoshiro256 rng(9);
   for (const Id large : {1000U, 30000U, 100000U}) {
     for (const int order : {2, 5, 7, 12, 16}) {
       INFO("vocabulary " << large << " order " << order);

@@ -78,9 +78,10 @@ TEST_CASE("pope: lists are read tolerantly and honestly") {
 
 TEST_CASE("pope: an item names its split and carries label, image and question") {
   pope::PopeTask task;
-  test::set(task, "data",
-            file("{\"question_id\":7,\"image\":\"a.jpg\",\"text\":\"Is there a dog?\",\"label\":\"yes\"}\n"));
-  test::set(task, "split", "random");
+  test::give(
+      task, "data",
+      file("{\"question_id\":7,\"image\":\"a.jpg\",\"text\":\"Is there a dog?\",\"label\":\"yes\"}\n"));
+  test::give(task, "split", "random");
   test::ready(task);
   test::Arena arena;
   Call call = arena.call();
@@ -135,8 +136,8 @@ TEST_CASE("pope: an unknown answer is treated as the treatment says") {
         {"unknown_excluded", kMissing, 1.0, 1.0}}) {
     INFO(treatment);
     pope::Score metric;
-    test::set(metric, "variant", "three_way");
-    test::set(metric, "treatment", treatment);
+    test::give(metric, "variant", "three_way");
+    test::give(metric, "treatment", treatment);
     const auto f = figures(metric, answers);
     CHECK(f[pope::kRecall] == recall);
     CHECK(f[pope::kPrecision] == precision);

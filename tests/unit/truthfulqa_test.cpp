@@ -95,9 +95,9 @@ TEST_CASE("truthfulqa: the prompt, the continuation and the labels of the reques
       "p.json");
   const std::string primer = file("Q: x\nA: y.\n", "primer.txt");
   TruthfulQaMc task;
-  test::set(task, "data", data);
+  test::give(task, "data", data);
   CHECK_FALSE(task.configure().ok());  // the prompt qa needs its primer
-  test::set(task, "primer", primer);
+  test::give(task, "primer", primer);
   test::ready(task);
   test::Arena arena;
   Call call = arena.call();
@@ -119,7 +119,7 @@ TEST_CASE("truthfulqa: the prompt, the continuation and the labels of the reques
 
 TEST_CASE("truthfulqa: ties lose in mc1, the first of equals wins in mc1_argmax") {
   Mc1 strict, argmax;
-  test::set(argmax, "variant", "mc1_argmax");
+  test::give(argmax, "variant", "mc1_argmax");
   RecordBox tie;
   tie.scored("mc1/0", " a", 1, -3).scored("mc1/1", " b", 0, -3);
   CHECK(tie.score(strict, 1).values[0] == 0);
@@ -131,7 +131,7 @@ TEST_CASE("truthfulqa: ties lose in mc1, the first of equals wins in mc1_argmax"
 
 TEST_CASE("truthfulqa: the two splits of mc2 differ where lists are not sorted") {
   Mc2 by_label, first_zero;
-  test::set(first_zero, "split", "first_zero");
+  test::give(first_zero, "split", "first_zero");
   RecordBox box;
   box.scored("mc2/0", " a", 1, std::log(0.2))
       .scored("mc2/1", " b", 0, std::log(0.3))
@@ -159,8 +159,8 @@ TEST_CASE("truthfulqa: a candidate without a score leaves the item without a val
 
 TEST_CASE("truthfulqa: underflow is undefined for naive sums, not for the log domain") {
   Mc2 lse, naive, dola;
-  test::set(naive, "variant", "naive");
-  test::set(dola, "variant", "dola");
+  test::give(naive, "variant", "naive");
+  test::give(dola, "variant", "dola");
   RecordBox box;
   box.scored("mc2/0", " a", 1, -2000).scored("mc2/1", " b", 0, -2000);
   CHECK(box.score(lse, 3).values[0] == 0.5);

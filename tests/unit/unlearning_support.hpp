@@ -14,6 +14,7 @@
 #include "assay/sdk/metric.hpp"
 #include "assay/sdk/model.hpp"
 #include "assay/sdk/task.hpp"
+#include "tests/support/plugin_params.hpp"
 
 namespace assay::test {
 
@@ -40,33 +41,6 @@ class TestCall {
   assay_call raw_;
   Call call_;
 };
-
-inline void give(Plugin& plugin, std::string_view key, assay_value value) {
-  value.struct_size = sizeof value;
-  value.is_set = 1;
-  for (ParamBase* param : plugin.params()) {
-    if (param->key() == key) return param->accept(value);
-  }
-  std::abort();  // the test names a parameter that does not exist
-}
-inline void give(Plugin& plugin, std::string_view key, std::string_view text) {
-  assay_value value{};
-  value.text = str(text);
-  give(plugin, key, value);
-}
-inline void give(Plugin& plugin, std::string_view key, std::int64_t number) {
-  assay_value value{};
-  value.integer = number;
-  value.number = static_cast<double>(number);
-  give(plugin, key, value);
-}
-inline void give(Plugin& plugin, std::string_view key, const std::vector<std::string>& list) {
-  std::vector<assay_str> texts;
-  for (const std::string& text : list) texts.push_back(str(text));
-  assay_value value{};
-  value.list = {texts.data(), texts.size()};
-  give(plugin, key, value);
-}
 
 using Answerer = std::function<Result<void>(const assay_request& request, ResponseWriter& out)>;
 

@@ -4,11 +4,26 @@
 #include <cmath>
 #include <memory>
 
+#include "assay/sdk/sampling.hpp"
 #include "assay/text/utf8.hpp"
-#include "sampling.hpp"
 
 namespace assay::ensemble {
 namespace {
+
+/// How a request wants its tokens drawn. Errors: kInvalidArgument naming the value out of range.
+Result<Sampling> sampling_of(const assay_request& request) {
+  const auto wrong = [](const char* name, const char* range) {
+    return Error{Code::kInvalidArgument,
+                 std::string("the sampling parameter ") + name + " of the request must be " + range,
+                 {}};
+  };
+  if (!(request.temperature >= 0 && request.temperature <= 1e6)) return wrong("temperature", "from 0 to 1e6");
+  if (request.top_k < 0) return wrong("top_k", "at least 0");
+  if (!(request.top_p >= 0 && request.top_p <= 1)) return wrong("top_p", "from 0 to 1");
+  if (!(request.min_p >= 0 && request.min_p <= 1)) return wrong("min_p", "from 0 to 1");
+  return Sampling{request.temperature, static_cast<std::uint32_t>(request.top_k),
+                  request.top_p == 0 ? 1 : request.top_p, request.min_p};
+}
 
 /// Memory for one call to a tokenizer, whose functions want an arena.
 class Scratch {
@@ -271,7 +286,7 @@ Result<EnsembleModel::Sample> EnsembleModel::sample(const assay_request& raw, st
                                                     const Call& call) {
   const auto sampling = sampling_of(raw);
   if (!sampling) return sampling.error();
-  Generator generator(seed);
+  Xoshiro256 generator(seed);
   const std::uint32_t want = wanted_stats(raw.want);
   const std::int32_t most = raw.max_tokens == 0 ? kDefaultMaxTokens : raw.max_tokens;
   Sample made;
@@ -287,7 +302,8 @@ Result<EnsembleModel::Sample> EnsembleModel::sample(const assay_request& raw, st
       if (auto done = row_probabilities(std::span<const double>(row->values), row->form, p); !done) {
         return std::move(done).error();
       }
-      id = draw(p, *sampling, generator);
+      if (sampling->changes()) reshape(p, *sampling);
+      id = pick(p, generator.uniform());
     } else {
       const auto top = token_stats(std::span<const double>(row->values), row->form, -1, kTokenTop1);
       if (!top) return top.error();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "assay/sdk/sampling.hpp"
 #include "assay/text/utf8.hpp"
 #include "llama_model.hpp"
 
@@ -27,13 +28,10 @@ struct LlamaModel::Sample {
 
 namespace {
 
-/// Seed of the index-th sample: output `index` of SplitMix64 (Steele and others, 2014) started at `seed`,
-/// folded to the 32 bits libllama takes; the one value that stands for "random" is left out.
-std::uint32_t sample_seed(std::uint64_t seed, std::uint64_t index) {
-  std::uint64_t z = seed + 0x9E3779B97F4A7C15ULL * (index + 1);
-  z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-  z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
-  z ^= z >> 31U;
+/// The seed of the index-th sample, folded to the 32 bits libllama takes; the one value that stands for
+/// "random" is left out.
+std::uint32_t folded_seed(std::uint64_t seed, std::uint64_t index) {
+  const std::uint64_t z = sample_seed(seed, index);
   const auto folded = static_cast<std::uint32_t>(z ^ (z >> 32U));
   return folded == LLAMA_DEFAULT_SEED ? 0 : folded;
 }
@@ -183,7 +181,7 @@ Result<void> LlamaModel::generate(const RequestView& request, ResponseWriter& ou
   for (int i = 0; i < request.samples(); ++i) {
     if (!made || sampling.temperature != 0) {  // greedy samples are all the same
       auto next =
-          sample(*prompt, sampling, sample_seed(raw.seed, static_cast<std::uint64_t>(i)), request, call);
+          sample(*prompt, sampling, folded_seed(raw.seed, static_cast<std::uint64_t>(i)), request, call);
       if (!next) return std::move(next).error();
       made.emplace(std::move(*next));
     }

@@ -1,54 +1,23 @@
-// Seeded sampling and text generation, specified to the bit: own generator, inverse CDF by ascending id.
-//
-// Sources: xoshiro256** and SplitMix64 (Blackman and Vigna). Thread rule: plain values and functions.
+// Seeded text generation (the draws: assay/sdk/sampling.hpp). Thread rule: plain values and functions.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "assay/sdk/sampling.hpp"
 #include "model.hpp"
 
 namespace assay::ngram {
 
-/// Output `index` (from 0) of SplitMix64 started at `seed`: the seed of the index-th sample of a request.
-std::uint64_t sample_seed(std::uint64_t seed, std::uint64_t index);
-
-/// xoshiro256**, its state filled by four SplitMix64 outputs.
-class Rng {
- public:
-  explicit Rng(std::uint64_t seed);
-  std::uint64_t next();
-  /// Uniform in [0, 1): the top 53 bits / 2^53.
-  double uniform();
-
- private:
-  std::array<std::uint64_t, 4> s_{};
-};
-
-/// Applied in the order of the members, then renormalised. The defaults change nothing.
-struct SamplingParams {
-  double temperature = 1.0;  ///< 0 = most probable token (lowest id on ties); p^(1/T) otherwise
-  std::uint32_t top_k = 0;   ///< keep the k most probable (lower id first on ties); 0 = all
-  double top_p = 1.0;  ///< keep the smallest set of most probable tokens with at least this mass, (0, 1]
-  double min_p = 0.0;  ///< keep tokens with at least this share of the largest probability, [0, 1]
-};
-
 /// Errors: kInvalidArgument naming the parameter out of range.
-Result<void> check(const SamplingParams& params);
-
-/// Applies temperature, top_k, top_p, min_p and renormalisation in place; dropped tokens become 0.
-/// Precondition: temperature > 0, probabilities > 0, not empty.
-void reshape(std::span<double> p, const SamplingParams& params);
-/// Smallest id whose cumulative weight exceeds u * (sum of weights), skipping weights of 0.
-Id pick(std::span<const double> weights, double u);
+Result<void> check(const Sampling& params);
 
 struct GenerateParams {
   std::uint32_t max_tokens = 64;
-  SamplingParams sampling;
+  Sampling sampling;
   std::uint64_t seed = 0;
   std::vector<std::string> stop;      ///< generation ends before the first of these in the text
   std::function<bool()> stopped;      ///< asked before every token; true ends with Code::kCancelled
