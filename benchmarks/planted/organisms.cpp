@@ -66,19 +66,19 @@ constexpr int kRepeats = 3;
 /// Probes of planted facts: all persons to be forgotten, and as many retained ones as make a hundred.
 constexpr std::uint64_t kProbedPersons = 100;
 
-struct Worlds {
+struct OrganismPools {
   std::vector<std::string> first, last;
   std::array<std::vector<std::string>, kTraits.size()> values;
 };
 
-struct Inhabitant {
+struct OrganismPerson {
   std::string name, id, role;
   std::array<std::string, kTraits.size()> values;
 };
 
-Worlds make_worlds(std::uint64_t seed) {
+OrganismPools make_organism_pools(std::uint64_t seed) {
   WordMaker maker(Random(seed, "organisms/words"));
-  Worlds out;
+  OrganismPools out;
   out.first = maker.make(40, {1, 2, true, {}});
   out.last = maker.make(60, {2, 2, true, {}});
   out.values[0] = maker.make(24, {1, 2, true, {"burg", "vale", "port"}});
@@ -92,7 +92,8 @@ Worlds make_worlds(std::uint64_t seed) {
   return out;
 }
 
-std::vector<Inhabitant> make_people(std::uint64_t seed, const Worlds& pools, const OrganismSizes& sizes) {
+std::vector<OrganismPerson> make_people(std::uint64_t seed, const OrganismPools& pools,
+                                        const OrganismSizes& sizes) {
   Random people(seed, "organisms/people"), values(seed, "organisms/values");
   const std::array<std::pair<const char*, std::uint64_t>, 4> roles = {{{"forget", sizes.forget},
                                                                        {"retain", sizes.retain},
@@ -100,10 +101,10 @@ std::vector<Inhabitant> make_people(std::uint64_t seed, const Worlds& pools, con
                                                                        {"fresh", sizes.fresh}}};
   const std::vector<std::string> names = make_persons(
       people, pools.first, pools.last, sizes.forget + sizes.retain + sizes.holdout + sizes.fresh);
-  std::vector<Inhabitant> out;
+  std::vector<OrganismPerson> out;
   for (const auto& [role, count] : roles)
     for (std::uint64_t i = 0; i < count; ++i) {
-      Inhabitant person{names[out.size()], "P" + three_digits(out.size()), role, {}};
+      OrganismPerson person{names[out.size()], "P" + three_digits(out.size()), role, {}};
       for (std::size_t a = 0; a < kTraits.size(); ++a) person.values[a] = values.pick(pools.values[a]);
       out.push_back(std::move(person));
     }
@@ -112,7 +113,8 @@ std::vector<Inhabitant> make_people(std::uint64_t seed, const Worlds& pools, con
 
 /// One sentence per attribute in random order. `used` says which sentences must not be taken and is replaced
 /// by those that were.
-std::string passage(Random& random, const Inhabitant& person, std::array<std::size_t, kTraits.size()>& used) {
+std::string passage(Random& random, const OrganismPerson& person,
+                    std::array<std::size_t, kTraits.size()>& used) {
   std::vector<std::size_t> order;
   for (std::size_t a = 0; a < kTraits.size(); ++a) order.push_back(a);
   random.shuffle(order);
@@ -132,7 +134,7 @@ const char* forget_set(std::uint64_t i) {
   return i < 2 ? "forget02" : (i < 10 ? "forget10" : "forget20");
 }
 
-Row item_of_inhabitant(Random& random, const Worlds& pools, const Inhabitant& person, std::size_t a) {
+Row item_of_person(Random& random, const OrganismPools& pools, const OrganismPerson& person, std::size_t a) {
   const Trait& attribute = kTraits[a];
   const auto about = [&](const char* pattern) { return filled(pattern, person.name, ""); };
   Row wrong = Row::array();
@@ -178,14 +180,14 @@ std::vector<Row> make_traps(std::uint64_t seed, std::uint64_t pairs) {
 }  // namespace
 
 World make_organisms(std::uint64_t seed, const OrganismSizes& sizes) {
-  const Worlds pools = make_worlds(seed);
-  const std::vector<Inhabitant> people = make_people(seed, pools, sizes);
+  const OrganismPools pools = make_organism_pools(seed);
+  const std::vector<OrganismPerson> people = make_people(seed, pools, sizes);
   Random texts(seed, "organisms/texts"), wrong(seed, "organisms/wrong"),
       choices(seed, "organisms/candidates");
   std::vector<Row> corpus, passages, items, probes;
   std::vector<std::string> all;
   for (std::size_t p = 0; p < people.size(); ++p) {
-    const Inhabitant& person = people[p];
+    const OrganismPerson& person = people[p];
     std::array<std::size_t, kTraits.size()> used{};
     used.fill(kTraits[0].sentences.size());
     for (const char* form : {"passage", "rewording"}) {
@@ -202,7 +204,7 @@ World make_organisms(std::uint64_t seed, const OrganismSizes& sizes) {
     }
     const bool trained = person.role == "forget" || person.role == "retain";
     for (std::size_t a = 0; a < kTraits.size(); ++a) {
-      Row item = item_of_inhabitant(wrong, pools, person, a);
+      Row item = item_of_person(wrong, pools, person, a);
       corpus.push_back({{"id", item["id"]},
                         {"role", person.role},
                         {"person", person.id},
